@@ -1,0 +1,1 @@
+"""What every service shares: server, health, errors, logs, traces, audio."""

@@ -1,0 +1,116 @@
+"""The one place where errors become gRPC status, and where streams are counted and refused."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, NoReturn, TypeAlias
+
+import grpc
+import grpc.aio
+
+from services.common import errors
+
+log = logging.getLogger(__name__)
+
+_STATUS: tuple[tuple[type[errors.ParleyError], grpc.StatusCode], ...] = (
+    (errors.InvalidInput, grpc.StatusCode.INVALID_ARGUMENT),
+    (errors.NotFound, grpc.StatusCode.NOT_FOUND),
+    (errors.Overloaded, grpc.StatusCode.RESOURCE_EXHAUSTED),
+    (errors.NotReady, grpc.StatusCode.UNAVAILABLE),
+    (errors.TimedOut, grpc.StatusCode.DEADLINE_EXCEEDED),
+    (errors.EngineFault, grpc.StatusCode.INTERNAL),
+)
+RETRY_AFTER_KEY = "retry-after-ms"
+"""Trailing metadata of a RESOURCE_EXHAUSTED: when to come back. gRPC's own retries read grpc-retry-pushback-ms."""
+
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+Continuation: TypeAlias = "Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]]"
+
+
+def status_of(error: BaseException) -> grpc.StatusCode:
+    """Return the status that stands for `error`; INTERNAL for what is no ParleyError."""
+    return next((code for kind, code in _STATUS if isinstance(error, kind)), grpc.StatusCode.INTERNAL)
+
+
+def first_cause(error: BaseException) -> BaseException:
+    """Return the first real error inside exception groups (a TaskGroup wraps what its tasks raise)."""
+    while isinstance(error, BaseExceptionGroup):
+        error = next(
+            (inner for inner in error.exceptions if isinstance(inner, errors.ParleyError)), error.exceptions[0]
+        )
+    return error
+
+
+class ErrorInterceptor(grpc.aio.ServerInterceptor):
+    """Runs every RPC of ours; turns a ParleyError into its status, and anything else into INTERNAL without detail.
+
+    `on_engine_dead` is called once an engine reports itself dead. `limited_prefix` names the RPCs that count against
+    `max_streams`; one more stream than that is RESOURCE_EXHAUSTED with a retry delay.
+    """
+
+    def __init__(self, max_streams: int, on_engine_dead: Callable[[], None], limited_prefix: str = "/voice.") -> None:
+        self._max_streams = max_streams
+        self._on_engine_dead = on_engine_dead
+        self._limited_prefix = limited_prefix
+        self.active_streams = 0
+
+    async def intercept_service(self, continuation: Continuation, details: grpc.HandlerCallDetails) -> Handler | None:
+        """Wrap the handler of one of our methods; leave health and reflection alone."""
+        handler = await continuation(details)
+        if handler is None or not details.method.startswith(self._limited_prefix):
+            return handler
+        if handler.stream_stream is not None:
+            return grpc.stream_stream_rpc_method_handler(
+                self._stream(handler.stream_stream), handler.request_deserializer, handler.response_serializer
+            )
+        return grpc.unary_unary_rpc_method_handler(
+            self._unary(handler.unary_unary), handler.request_deserializer, handler.response_serializer
+        )
+
+    def _stream(self, behavior: Any) -> Any:
+        async def run(requests: AsyncIterator[Any], context: Any) -> None:
+            if self.active_streams >= self._max_streams:
+                await self._abort(context, errors.Overloaded(f"all {self._max_streams} streams are taken"))
+            self.active_streams += 1
+            try:
+                await behavior(requests, context)
+            except asyncio.CancelledError:
+                raise
+            except BaseException as error:
+                await self._abort(context, error)
+            finally:
+                self.active_streams -= 1
+
+        return run
+
+    def _unary(self, behavior: Any) -> Any:
+        async def run(request: Any, context: Any) -> Any:
+            try:
+                return await behavior(request, context)
+            except asyncio.CancelledError:
+                raise
+            except BaseException as error:
+                await self._abort(context, error)
+
+        return run
+
+    async def _abort(self, context: Any, error: BaseException) -> NoReturn:
+        if isinstance(error, grpc.aio.AbortError):
+            raise error
+        cause = first_cause(error)
+        if isinstance(cause, asyncio.CancelledError | KeyboardInterrupt | SystemExit):
+            raise cause
+        if isinstance(cause, errors.EngineDead):
+            self._on_engine_dead()
+        trailing: tuple[tuple[str, str], ...] = ()
+        if isinstance(cause, errors.Overloaded):
+            delay = str(cause.retry_after_ms)
+            trailing = ((RETRY_AFTER_KEY, delay), ("grpc-retry-pushback-ms", delay))
+        if isinstance(cause, errors.ParleyError):
+            log.info("stream refused or failed", extra={"error": type(cause).__name__, "detail": str(cause)})
+            await context.abort(status_of(cause), str(cause), trailing)
+        log.error("unexpected error", exc_info=cause)
+        await context.abort(grpc.StatusCode.INTERNAL, f"unexpected {type(cause).__name__}: see the server's log")
+        raise AssertionError("abort returned")

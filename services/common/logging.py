@@ -1,0 +1,62 @@
+"""Structured logs that carry session and turn, and never what was said."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import time
+from contextvars import ContextVar
+from typing import Any
+
+session_id: ContextVar[str] = ContextVar("session_id", default="")
+turn_epoch: ContextVar[int | None] = ContextVar("turn_epoch", default=None)
+
+_STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+
+
+class _JsonFormatter(logging.Formatter):
+    def __init__(self, service: str) -> None:
+        super().__init__()
+        self._service = service
+
+    def format(self, record: logging.LogRecord) -> str:
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+        entry: dict[str, Any] = {
+            "time": f"{stamp}.{int(record.msecs):03d}Z",
+            "level": record.levelname,
+            "service": self._service,
+            "logger": record.name,
+            "message": record.getMessage(),
+        } | _fields(record)
+        if record.exc_info:
+            entry["exception"] = self.formatException(record.exc_info)
+        return json.dumps(entry, default=str)
+
+
+class _TextFormatter(logging.Formatter):
+    def __init__(self, service: str) -> None:
+        super().__init__(f"%(asctime)s %(levelname)-7s {service} %(name)s: %(message)s", "%H:%M:%S")
+
+    def format(self, record: logging.LogRecord) -> str:
+        fields = " ".join(f"{key}={value}" for key, value in _fields(record).items())
+        head, *trace = super().format(record).split("\n")
+        return "\n".join([f"{head} {fields}".rstrip(), *trace])
+
+
+def _fields(record: logging.LogRecord) -> dict[str, Any]:
+    fields = {key: value for key, value in record.__dict__.items() if key not in _STANDARD}
+    if session := session_id.get():
+        fields.setdefault("session_id", session)
+    if (turn := turn_epoch.get()) is not None:
+        fields.setdefault("turn_epoch", turn)
+    return fields
+
+
+def setup_logging(service: str, level: str, style: str) -> None:
+    """Send the process's logs to standard error, one entry a line, as JSON or as text."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_JsonFormatter(service) if style == "json" else _TextFormatter(service))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)

@@ -1,0 +1,28 @@
+"""Engines by name, imported only when chosen."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from typing import Any
+
+from services.common.errors import InvalidInput
+
+
+def load_engine(engines: Mapping[str, str], name: str, *, setting: str) -> Any:
+    """Return the engine class that `name` stands for in a service's ENGINES table ("name" -> "module:Class").
+
+    `setting` is the environment variable the name came from, for the error text.
+    Raises InvalidInput for an unknown name, or where the engine's package is not installed (naming the extra).
+    """
+    if name not in engines:
+        raise InvalidInput(f"{setting}={name!r}: no such engine; choose one of {', '.join(sorted(engines))}")
+    module_name, _, class_name = engines[name].partition(":")
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as missing:
+        stage = module_name.split(".")[1]
+        raise InvalidInput(
+            f"{setting}={name!r} needs the package {missing.name!r}: pip install 'parley[{stage}-{name}]'"
+        ) from missing
+    return getattr(module, class_name)

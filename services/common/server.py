@@ -1,0 +1,185 @@
+"""The life of a server: start, warm, serve, drain, stop. Every service's `__main__` calls `run`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import sys
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import grpc
+import grpc.aio
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from services.common.errors import ParleyError
+from services.common.interceptors import ErrorInterceptor
+from services.common.logging import setup_logging
+from services.common.settings import ServiceSettings
+from services.common.telemetry import setup_tracing, shutdown_tracing
+
+log = logging.getLogger(__name__)
+
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+@dataclass(frozen=True, slots=True)
+class Rpc:
+    """One RPC as it is registered.
+
+    `behavior` is `async def (requests, context) -> None` for a bidirectional stream (it reads the async iterator and
+    writes with `await context.write`), `async def (request, context) -> response` for a unary.
+    """
+
+    behavior: Callable[..., Awaitable[Any]]
+    request_deserializer: Callable[[bytes], Any] | None
+    response_serializer: Callable[[Any], bytes] | None
+    is_stream: bool = True
+
+
+def register_rpcs(server: grpc.aio.Server, grpc_name: str, rpcs: Mapping[str, Rpc]) -> None:
+    """Serve `rpcs` (by method name) as the gRPC service `grpc_name`, such as "voice.asr.v1.StreamingAsr"."""
+    handlers = {
+        method: (grpc.stream_stream_rpc_method_handler if rpc.is_stream else grpc.unary_unary_rpc_method_handler)(
+            rpc.behavior, rpc.request_deserializer, rpc.response_serializer
+        )
+        for method, rpc in rpcs.items()
+    }
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(grpc_name, handlers),))
+
+
+class Service(Protocol):
+    """What a service gives to `Server`: how to warm, register, drain and close it."""
+
+    name: str
+    """Short name, such as "asr"."""
+    grpc_names: Sequence[str]
+    """Full names of its gRPC services, for health and reflection."""
+
+    def register(self, server: grpc.aio.Server) -> None:
+        """Add the servicers to the server."""
+
+    async def start(self) -> None:
+        """Load and warm the engine; the server turns SERVING when this returns."""
+
+    async def drain(self) -> None:
+        """Tell clients and finish up, after health has turned NOT_SERVING and before streams are cut."""
+
+    async def close(self) -> None:
+        """Release everything. Called last, and also after a failed start."""
+
+
+class Server:
+    """One gRPC server with health, reflection, error mapping and an orderly end. Tests use it in process, too."""
+
+    def __init__(self, service: Service, settings: ServiceSettings) -> None:
+        self._service = service
+        self._settings = settings
+        self._health = health.aio.HealthServicer()
+        self._stop = asyncio.Event()
+        self._engine_died = False
+        self.interceptor = ErrorInterceptor(settings.max_streams, self._on_engine_dead)
+        self._server = grpc.aio.server(
+            interceptors=[self.interceptor],
+            options=[
+                ("grpc.max_receive_message_length", settings.max_message_bytes),
+                ("grpc.so_reuseport", 1 if settings.port else 0),
+                ("grpc.http2.min_recv_ping_interval_without_data_ms", 5000),
+                ("grpc.keepalive_permit_without_calls", 1),
+            ],
+        )
+        self.port = 0
+
+    async def start(self) -> None:
+        """Listen (NOT_SERVING), warm the service, turn SERVING. Raises what the service's start raises."""
+        service = self._service
+        await self._set_health(NOT_SERVING)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        service.register(self._server)
+        reflection.enable_server_reflection(
+            [*service.grpc_names, health.SERVICE_NAME, reflection.SERVICE_NAME], self._server
+        )
+        address = f"{self._settings.host}:{self._settings.port}"
+        self.port = self._server.add_insecure_port(address)
+        if self.port == 0:
+            raise ParleyError(f"cannot listen on {address}: is another process using the port?")
+        await self._server.start()
+        began = time.monotonic()
+        await service.start()
+        await self._set_health(SERVING)
+        log.info("serving", extra={"port": self.port, "warm_up_ms": round((time.monotonic() - began) * 1000)})
+
+    async def wait(self) -> None:
+        """Wait until `request_stop` is called or the engine dies."""
+        await self._stop.wait()
+
+    def request_stop(self) -> None:
+        """Ask the server to drain and stop."""
+        self._stop.set()
+
+    async def stop(self) -> None:
+        """NOT_SERVING, then drain, then cut what is left after the grace, then close the service."""
+        await self._set_health(NOT_SERVING)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._settings.drain_grace_ms / 1000):
+                await self._service.drain()
+        await self._server.stop(self._settings.drain_grace_ms / 1000)
+        await self._service.close()
+
+    @property
+    def engine_died(self) -> bool:
+        """Whether the server stopped because its engine died."""
+        return self._engine_died
+
+    def _on_engine_dead(self) -> None:
+        self._engine_died = True
+        self._stop.set()
+
+    async def _set_health(self, status: int) -> None:
+        for name in ("", *self._service.grpc_names):
+            await self._health.set(name, status)
+
+
+async def _serve(service: Service, settings: ServiceSettings) -> int:
+    server = Server(service, settings)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, server.request_stop)
+    starting = asyncio.create_task(server.start(), name="start")
+    stopping = asyncio.create_task(server.wait(), name="stop-requested")
+    try:
+        await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if starting.done():
+            starting.result()
+            await stopping
+        log.info("draining")
+    except ParleyError as error:
+        log.error("cannot start: %s", error)
+        return 2
+    finally:
+        for task in (starting, stopping):
+            task.cancel()
+        await asyncio.gather(starting, stopping, return_exceptions=True)
+        await server.stop()
+    return 1 if server.engine_died else 0
+
+
+def run(service: Service, settings: ServiceSettings) -> None:
+    """Run a service as this process until SIGTERM, on uvloop where there is one; exit non-zero where it failed."""
+    setup_logging(service.name, settings.log_level, settings.log_format)
+    setup_tracing(service.name, settings.otlp_endpoint)
+    log.info("starting", extra={"settings": settings.redacted()})
+    try:
+        import uvloop
+    except ImportError:
+        status = asyncio.run(_serve(service, settings))
+    else:
+        status = uvloop.run(_serve(service, settings))
+    shutdown_tracing()
+    sys.exit(status)

@@ -1,0 +1,32 @@
+"""Settings that every service has. Each service's `settings.py` subclasses this with its own prefix."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+SECRET_WORDS = ("key", "token", "secret", "password")
+
+
+class ServiceSettings(BaseSettings):
+    """What every server reads from its environment, once, at start. Frozen."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore")
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(0, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least severe level logged.")
+    log_format: Literal["json", "text"] = Field("json", description="json for machines, text for people.")
+    max_message_bytes: int = Field(1 << 20, gt=0, description="Largest gRPC message accepted.")
+    max_streams: int = Field(200, gt=0, description="Streams served at once; one more is RESOURCE_EXHAUSTED.")
+    drain_grace_ms: int = Field(10_000, ge=0, description="After SIGTERM, how long open streams may still run.")
+    otlp_endpoint: str = Field("", description="OTLP/gRPC endpoint for traces; empty: tracing is off.")
+
+    def redacted(self) -> dict[str, object]:
+        """Return the settings for the log, with whatever may be a secret hidden."""
+        return {
+            name: "***" if value and any(word in name for word in SECRET_WORDS) else value
+            for name, value in self.model_dump(mode="json").items()
+        }

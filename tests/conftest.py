@@ -1,0 +1,14 @@
+"""Rules for every test: it says what kind it is."""
+
+from __future__ import annotations
+
+import pytest
+
+KINDS = ("unit", "contract", "integration", "e2e")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Refuse a test without a marker: `make test` runs by kind, and what has none would never run."""
+    unmarked = [item.nodeid for item in items if not any(item.get_closest_marker(kind) for kind in KINDS)]
+    if unmarked:
+        raise pytest.UsageError(f"mark each test with one of {KINDS}; these have none: {', '.join(unmarked[:5])}")
