@@ -7,5 +7,6 @@ compile() {
     --no-emit-index-url --no-emit-find-links --no-header "$@"
 }
 compile requirements/proto.in -o requirements/proto.lock
-compile --extra build --extra cpu pyproject.toml -o requirements/cpu.lock
 compile --extra dev pyproject.toml -o requirements/dev.lock
+# The same versions as in dev.lock: .venv serves the demo and the tests, and whichever comes second adds to it.
+compile --extra build --extra cpu --constraint requirements/dev.lock pyproject.toml -o requirements/cpu.lock
