@@ -1,0 +1,1 @@
+"""The language model stage: a conversation in, text deltas and tool calls out."""

@@ -1,0 +1,7 @@
+"""Language model engines by name; each is imported only when chosen."""
+
+ENGINES = {
+    "rules": "services.llm.engines.rules.engine:RulesEngine",
+    "openai": "services.llm.engines.openai:OpenAiEngine",
+    "fake": "services.llm.engines.fake:FakeEngine",
+}

@@ -1,0 +1,235 @@
+"""The gRPC face of the language model stage."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import TypeAlias
+
+import grpc.aio
+from voice.common.v1 import common_pb2
+from voice.llm.v1 import llm_pb2
+
+from services.common.errors import InvalidInput, NotReady, TimedOut
+from services.common.logging import session_id, turn_epoch
+from services.common.registry import load_engine
+from services.common.server import Rpc, register_rpcs
+from services.common.telemetry import incoming_context, tracer
+from services.llm.convert import event_response, generation_request
+from services.llm.engine import Finished, GenerationRequest, LlmEngine
+from services.llm.engines import ENGINES
+from services.llm.settings import LlmSettings
+from services.llm.stream import Outbox, cancel, pump
+from services.llm.toolgate import Validators, compile_tools
+
+
+class _ClientGone(Exception):
+    """The client closed its side without `finish`: there is nobody to answer."""
+
+
+log = logging.getLogger(__name__)
+
+GRPC_NAME = "voice.llm.v1.LanguageModel"
+Context: TypeAlias = "grpc.aio.ServicerContext[llm_pb2.GenerateRequest, llm_pb2.GenerateResponse]"
+Requests: TypeAlias = AsyncIterator[llm_pb2.GenerateRequest]
+
+
+class LlmService:
+    """Serves one engine as voice.llm.v1.LanguageModel."""
+
+    name = "llm"
+    grpc_names: Sequence[str] = (GRPC_NAME,)
+
+    def __init__(self, settings: LlmSettings, engine: LlmEngine | None = None) -> None:
+        self._settings = settings
+        self._engine = engine
+        self._is_ready = False
+
+    @property
+    def running(self) -> int:
+        """Generations that the engine still holds."""
+        return self._engine.running if self._engine is not None else 0
+
+    def register(self, server: grpc.aio.Server) -> None:
+        """Add the servicer to the server."""
+        generate = Rpc(self.generate, llm_pb2.GenerateRequest.FromString, llm_pb2.GenerateResponse.SerializeToString)
+        prefill = Rpc(
+            self.prefill, llm_pb2.PrefillRequest.FromString, llm_pb2.PrefillResponse.SerializeToString, is_stream=False
+        )
+        register_rpcs(server, GRPC_NAME, {"Generate": generate, "Prefill": prefill})
+
+    async def start(self) -> None:
+        """Load and warm the engine."""
+        if self._engine is None:
+            engine_class = load_engine(ENGINES, self._settings.engine, setting="PARLEY_LLM_ENGINE")
+            self._engine = engine_class(self._settings)
+        await self._engine.start()
+        self._is_ready = True
+        label = self._engine.model_label("")
+        log.info("engine ready", extra={"engine": self._engine.capabilities.name, "model": label})
+
+    async def drain(self) -> None:
+        """Nothing of its own to tell: a generation is short, and the server waits for those that run."""
+
+    async def close(self) -> None:
+        """Release the engine."""
+        self._is_ready = False
+        if self._engine is not None:
+            await self._engine.close()
+
+    async def prefill(self, request: llm_pb2.PrefillRequest, context: Context) -> llm_pb2.PrefillResponse:
+        """Warm the engine's prefix cache. Raises TimedOut past the total timeout."""
+        engine = self._ready_engine()
+        wanted = generation_request(request.config, self._settings)
+        compile_tools(wanted.tools)
+        engine.model_label(wanted.model)
+        try:
+            async with asyncio.timeout(self._settings.total_timeout_ms / 1000):
+                return llm_pb2.PrefillResponse(cached_tokens=await engine.prefill(wanted))
+        except TimeoutError:
+            raise TimedOut(f"no prefill within {self._settings.total_timeout_ms} ms") from None
+
+    async def generate(self, requests: Requests, context: Context) -> None:
+        """Generate one assistant message: config first, then `cancel` and `finish` are watched for while it streams."""
+        engine = self._ready_engine()
+        config = await self._read_config(requests)
+        if config is None:
+            return
+        session_id.set(config.session_id)
+        turn_epoch.set(config.turn_epoch)
+        with tracer().start_as_current_span(
+            "llm.generate", context=incoming_context(context.invocation_metadata())
+        ) as span:
+            generation = _Generation(engine, config, self._settings, context)
+            try:
+                await generation.run(requests)
+            finally:
+                span.set_attributes(generation.span_attributes())
+
+    async def _read_config(self, requests: Requests) -> llm_pb2.GenerateConfig | None:
+        """Return the config that opens the stream, or None where the client left without one."""
+        try:
+            async with asyncio.timeout(self._settings.config_timeout_ms / 1000):
+                first = await anext(requests, None)
+        except TimeoutError:
+            raise TimedOut(f"no config within {self._settings.config_timeout_ms} ms of opening the stream") from None
+        if first is None:
+            return None
+        if first.WhichOneof("request") != "config":
+            raise InvalidInput("the first message must carry `config`")
+        return first.config
+
+    def _ready_engine(self) -> LlmEngine:
+        if self._engine is None or not self._is_ready:
+            raise NotReady("the language model is warming up or draining: watch health and come back")
+        return self._engine
+
+
+class _Generation:
+    """One Generate stream, from its config to its end."""
+
+    def __init__(
+        self, engine: LlmEngine, config: llm_pb2.GenerateConfig, settings: LlmSettings, context: Context
+    ) -> None:
+        self._began_s = time.monotonic()
+        self._engine = engine
+        self._settings = settings
+        self._context = context
+        self._session_id = config.session_id
+        self._turn_epoch = config.turn_epoch
+        self._request: GenerationRequest = generation_request(config, settings)
+        self._validators: Validators = compile_tools(self._request.tools)
+        self._model_label = engine.model_label(self._request.model)
+        self._first_output_s: float | None = None
+        self._finished: Finished | None = None
+        self._outbox = Outbox(settings.max_pending_chars)
+
+    async def run(self, requests: Requests) -> None:
+        """Stream the generation. Raises TimedOut, InvalidInput for what may not follow the config, EngineFault."""
+        settings = self._settings
+        try:
+            async with asyncio.timeout(settings.first_output_timeout_ms / 1000) as deadline:
+
+                def on_first_output() -> None:
+                    self._first_output_s = time.monotonic()
+                    left_s = self._began_s + settings.total_timeout_ms / 1000 - self._first_output_s
+                    deadline.reschedule(asyncio.get_running_loop().time() + left_s)
+
+                await self._stream(requests, on_first_output)
+        except TimeoutError:
+            if self._first_output_s is None:
+                raise TimedOut(f"no output from the engine within {settings.first_output_timeout_ms} ms") from None
+            raise TimedOut(f"the generation did not end within {settings.total_timeout_ms} ms") from None
+
+    async def _stream(self, requests: Requests, on_first_output: Callable[[], None]) -> None:
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                # The engine works while `ready` is on its way out.
+                pumping = tasks.create_task(
+                    pump(self._engine, self._request, self._validators, self._outbox, on_first_output),
+                    name="llm-pump",
+                )
+                watching = tasks.create_task(self._watch(requests, pumping), name="llm-watch")
+                await self._write()
+                watching.cancel()
+        except* _ClientGone:
+            log.debug("the client left before the end")
+
+    async def _write(self) -> None:
+        capabilities = self._engine.capabilities
+        info = common_pb2.EngineInfo(
+            engine=capabilities.name, model=self._model_label, capacity_streams=self._settings.max_streams
+        )
+        await self._context.write(
+            llm_pb2.GenerateResponse(
+                turn_epoch=self._turn_epoch,
+                timing=self._timing(self._began_s),
+                ready=llm_pb2.GenerationReady(info=info),
+            )
+        )
+        while self._finished is None:
+            for stamped in await self._outbox.take():
+                timing = self._timing(stamped.at_s)
+                await self._context.write(event_response(stamped.event, self._turn_epoch, timing))
+                if isinstance(stamped.event, Finished):
+                    self._finished = stamped.event
+
+    async def _watch(self, requests: Requests, pumping: asyncio.Task[None]) -> None:
+        """Read what follows the config. The end of the requests without `finish` means that the client has gone."""
+        input_ended = False
+        async for request in requests:
+            match request.WhichOneof("request"):
+                case "cancel":
+                    await cancel(pumping, self._outbox)
+                    return
+                case "finish" if not input_ended:
+                    input_ended = True
+                case kind:
+                    raise InvalidInput(f"{kind or 'an empty message'} after the config: send only cancel or finish")
+        if not input_ended:
+            raise _ClientGone
+
+    def _timing(self, engine_done_s: float) -> common_pb2.ServerTiming:
+        """Return the time from the config to now, and to the moment the engine gave the event."""
+        return common_pb2.ServerTiming(
+            received_to_sent_us=round((time.monotonic() - self._began_s) * 1e6),
+            engine_us=round((engine_done_s - self._began_s) * 1e6),
+        )
+
+    def span_attributes(self) -> dict[str, str | int | float]:
+        """Return what a trace says of the generation; never its text."""
+        attributes: dict[str, str | int | float] = {
+            "session.id": self._session_id,
+            "turn.epoch": self._turn_epoch,
+            "llm.engine": self._engine.capabilities.name,
+            "llm.model": self._model_label,
+            "llm.speculative": self._request.speculative,
+        }
+        if self._first_output_s is not None:
+            attributes["llm.first_output_ms"] = (self._first_output_s - self._began_s) * 1000
+        if self._finished is not None:
+            attributes["llm.finish_reason"] = self._finished.reason.value
+            attributes["llm.completion_tokens"] = self._finished.usage.completion_tokens
+        return attributes

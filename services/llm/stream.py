@@ -1,0 +1,125 @@
+"""One generation between the engine and a client that may be slow, cancel or vanish."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from services.common.errors import EngineFault
+from services.llm.engine import (
+    Finished,
+    FinishReason,
+    GenerationRequest,
+    LlmEngine,
+    LlmEvent,
+    TextDelta,
+    ToolCall,
+)
+from services.llm.toolgate import Validators, check_call
+
+
+@dataclass(frozen=True, slots=True)
+class Stamped:
+    """An event with the moment the engine gave it (`time.monotonic`); for merged text, the moment of the first piece.
+
+    Merged text was held for the client, not by the engine.
+    """
+
+    event: LlmEvent
+    at_s: float
+
+
+class Outbox:
+    """What waits for the writer. Text merges into one delta while the writer is busy; tool calls keep their place.
+
+    Bounded: `put` waits while more than `max_chars` of text are pending, so a client that does not read slows its own
+    engine request and nothing else.
+    """
+
+    def __init__(self, max_chars: int) -> None:
+        self._max_chars = max_chars
+        self._pending: list[Stamped] = []
+        self._chars = 0
+        self._filled = asyncio.Event()
+        self._emptied = asyncio.Event()
+
+    async def put(self, event: LlmEvent) -> None:
+        """Add an event, and wait while the outbox is over its bound."""
+        last = self._pending[-1] if self._pending else None
+        if isinstance(event, TextDelta):
+            self._chars += len(event.text)
+            if last is not None and isinstance(last.event, TextDelta):
+                self._pending[-1] = Stamped(TextDelta(last.event.text + event.text), last.at_s)
+            else:
+                self._pending.append(Stamped(event, time.monotonic()))
+        else:
+            self._pending.append(Stamped(event, time.monotonic()))
+        self._filled.set()
+        if self._chars > self._max_chars:
+            self._emptied.clear()
+            await self._emptied.wait()
+
+    async def take(self) -> list[Stamped]:
+        """Wait for events and return all that are pending. The last one ever is a Finished."""
+        while not self._pending:
+            self._filled.clear()
+            await self._filled.wait()
+        pending, self._pending, self._chars = self._pending, [], 0
+        self._emptied.set()
+        return pending
+
+    def close(self, last: Finished) -> None:
+        """End with `last`, after what is pending."""
+        self._pending.append(Stamped(last, time.monotonic()))
+        self._filled.set()
+        self._emptied.set()
+
+    def drop_pending(self) -> None:
+        """Throw away what the writer has not taken yet."""
+        self._pending, self._chars = [], 0
+        self._emptied.set()
+
+
+async def pump(
+    engine: LlmEngine,
+    request: GenerationRequest,
+    validators: Validators,
+    outbox: Outbox,
+    on_first_output: Callable[[], None],
+) -> None:
+    """Move one generation from the engine to the outbox; whatever ends it, the engine's generator is closed.
+
+    The finished event is put only after the generator has been closed: a client that has it knows the engine is free.
+    Raises EngineFault for an engine that breaks its contract, and what the engine raises.
+    """
+    finished: Finished | None = None
+    is_first = True
+    async with aclosing(engine.generate(request)) as events:
+        async for event in events:
+            if is_first:
+                on_first_output()
+                is_first = False
+            if isinstance(event, Finished):
+                finished = event
+                break
+            if isinstance(event, ToolCall):
+                check_call(event, validators)
+            await outbox.put(event)
+    if finished is None:
+        raise EngineFault("the engine ended without saying why")
+    outbox.close(finished)
+
+
+async def cancel(pumping: asyncio.Task[None], outbox: Outbox) -> None:
+    """Abort a generation down to the engine, then end the outbox with CANCELLED (unless it has just finished)."""
+    if pumping.done():
+        return
+    outbox.drop_pending()
+    pumping.cancel()
+    await asyncio.wait({pumping})
+    if pumping.cancelled():
+        outbox.drop_pending()
+        outbox.close(Finished(FinishReason.CANCELLED))
