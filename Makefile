@@ -20,7 +20,7 @@ PYTEST_ARGS ?=
 ##@ Use it
 help: ## Show what can be made
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n\033[1m%s\033[0m\n", substr($$0, 5)} \
-	  /^[a-z-]+:.*## / {printf "  \033[36m%-18s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST); echo
+	  /^[a-z0-9-]+:.*## / {printf "  \033[36m%-18s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST); echo
 
 setup: .setup-cpu .models ## Make .venv with all that the embedded CPU default needs
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NoReturn, TypeAlias
 
 import grpc
 import grpc.aio
+from google.protobuf.message import DecodeError
 
 from services.common import errors
 
@@ -35,19 +37,35 @@ def status_of(error: BaseException) -> grpc.StatusCode:
 
 
 def first_cause(error: BaseException) -> BaseException:
-    """Return the first real error inside exception groups (a TaskGroup wraps what its tasks raise)."""
-    while isinstance(error, BaseExceptionGroup):
-        error = next(
-            (inner for inner in error.exceptions if isinstance(inner, errors.ParleyError)), error.exceptions[0]
-        )
-    return error
+    """Return the error that matters inside exception groups (a TaskGroup wraps what its tasks raise).
+
+    A dead engine before all else, then any other ParleyError, then whatever came first. Bytes that are no message of
+    ours (a request that cannot be parsed) count as InvalidInput.
+    """
+    leaves = list(_leaves(error))
+    for kind in (errors.EngineDead, errors.ParleyError):
+        for leaf in leaves:
+            if isinstance(leaf, kind):
+                return leaf
+    if isinstance(leaves[0], DecodeError):
+        return errors.InvalidInput("a request cannot be parsed: send the messages of this service's proto")
+    return leaves[0]
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from _leaves(inner)
+    else:
+        yield error
 
 
 class ErrorInterceptor(grpc.aio.ServerInterceptor):
     """Runs every RPC of ours; turns a ParleyError into its status, and anything else into INTERNAL without detail.
 
     `on_engine_dead` is called once an engine reports itself dead. `limited_prefix` names the RPCs that count against
-    `max_streams`; one more stream than that is RESOURCE_EXHAUSTED with a retry delay.
+    `max_streams`; one more stream than that is RESOURCE_EXHAUSTED with a retry delay. While `draining` is set, what is
+    new is refused as NotReady.
     """
 
     def __init__(self, max_streams: int, on_engine_dead: Callable[[], None], limited_prefix: str = "/voice.") -> None:
@@ -55,6 +73,14 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
         self._on_engine_dead = on_engine_dead
         self._limited_prefix = limited_prefix
         self.active_streams = 0
+        self.draining = False
+        self._running = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    async def wait_idle(self) -> None:
+        """Wait until none of our RPCs runs."""
+        await self._idle.wait()
 
     async def intercept_service(self, continuation: Continuation, details: grpc.HandlerCallDetails) -> Handler | None:
         """Wrap the handler of one of our methods; leave health and reflection alone."""
@@ -71,30 +97,50 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
 
     def _stream(self, behavior: Any) -> Any:
         async def run(requests: AsyncIterator[Any], context: Any) -> None:
-            if self.active_streams >= self._max_streams:
-                await self._abort(context, errors.Overloaded(f"all {self._max_streams} streams are taken"))
-            self.active_streams += 1
-            try:
-                await behavior(requests, context)
-            except asyncio.CancelledError:
-                raise
-            except BaseException as error:
-                await self._abort(context, error)
-            finally:
-                self.active_streams -= 1
+            with self._counted():
+                try:
+                    self._admit()
+                    if self.active_streams >= self._max_streams:
+                        raise errors.Overloaded(f"all {self._max_streams} streams are taken")
+                    self.active_streams += 1
+                    try:
+                        await behavior(requests, context)
+                    finally:
+                        self.active_streams -= 1
+                except asyncio.CancelledError:
+                    raise
+                except BaseException as error:
+                    await self._abort(context, error)
 
         return run
 
     def _unary(self, behavior: Any) -> Any:
         async def run(request: Any, context: Any) -> Any:
-            try:
-                return await behavior(request, context)
-            except asyncio.CancelledError:
-                raise
-            except BaseException as error:
-                await self._abort(context, error)
+            with self._counted():
+                try:
+                    self._admit()
+                    return await behavior(request, context)
+                except asyncio.CancelledError:
+                    raise
+                except BaseException as error:
+                    await self._abort(context, error)
 
         return run
+
+    def _admit(self) -> None:
+        if self.draining:
+            raise errors.NotReady("the server is about to stop: connect again, to another one")
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        self._running += 1
+        self._idle.clear()
+        try:
+            yield
+        finally:
+            self._running -= 1
+            if not self._running:
+                self._idle.set()
 
     async def _abort(self, context: Any, error: BaseException) -> NoReturn:
         if isinstance(error, grpc.aio.AbortError):
@@ -108,6 +154,9 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
         if isinstance(cause, errors.Overloaded):
             delay = str(cause.retry_after_ms)
             trailing = ((RETRY_AFTER_KEY, delay), ("grpc-retry-pushback-ms", delay))
+        if isinstance(cause, errors.EngineFault):
+            log.error("engine fault", exc_info=cause)
+            await context.abort(status_of(cause), str(cause))
         if isinstance(cause, errors.ParleyError):
             log.info("stream refused or failed", extra={"error": type(cause).__name__, "detail": str(cause)})
             await context.abort(status_of(cause), str(cause), trailing)

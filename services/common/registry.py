@@ -21,6 +21,8 @@ def load_engine(engines: Mapping[str, str], name: str, *, setting: str) -> Any:
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as missing:
+        if (missing.name or "").split(".")[0] == "services":
+            raise  # the table, or the engine itself, names a module of ours that does not exist
         stage = module_name.split(".")[1]
         raise InvalidInput(
             f"{setting}={name!r} needs the package {missing.name!r}: pip install 'parley[{stage}-{name}]'"

@@ -8,7 +8,7 @@ import logging
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -18,7 +18,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from services.common.errors import ParleyError
-from services.common.interceptors import ErrorInterceptor
+from services.common.interceptors import ErrorInterceptor, first_cause
 from services.common.logging import setup_logging
 from services.common.settings import ServiceSettings
 from services.common.telemetry import setup_tracing, shutdown_tracing
@@ -27,6 +27,11 @@ log = logging.getLogger(__name__)
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+LAST_WRITES_S = 0.25
+"""Between the end of the last stream and the end of the server: its status is still on the way. Health watches and
+reflection streams, which never end by themselves, are cut after it."""
+CLOSE_TIMEOUT_S = 10
+DEAD_ENGINE_GRACE_S = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +74,10 @@ class Service(Protocol):
         """Load and warm the engine; the server turns SERVING when this returns."""
 
     async def drain(self) -> None:
-        """Tell clients and finish up, after health has turned NOT_SERVING and before streams are cut."""
+        """Tell clients and finish up, after health has turned NOT_SERVING and before streams are cut.
+
+        New streams are refused meanwhile. Not called where the start failed.
+        """
 
     async def close(self) -> None:
         """Release everything. Called last, and also after a failed start."""
@@ -84,12 +92,13 @@ class Server:
         self._health = health.aio.HealthServicer()
         self._stop = asyncio.Event()
         self._engine_died = False
+        self._started = False
         self.interceptor = ErrorInterceptor(settings.max_streams, self._on_engine_dead)
         self._server = grpc.aio.server(
             interceptors=[self.interceptor],
             options=[
                 ("grpc.max_receive_message_length", settings.max_message_bytes),
-                ("grpc.so_reuseport", 1 if settings.port else 0),
+                ("grpc.so_reuseport", int(settings.reuse_port)),
                 ("grpc.http2.min_recv_ping_interval_without_data_ms", 5000),
                 ("grpc.keepalive_permit_without_calls", 1),
             ],
@@ -106,12 +115,14 @@ class Server:
             [*service.grpc_names, health.SERVICE_NAME, reflection.SERVICE_NAME], self._server
         )
         address = f"{self._settings.host}:{self._settings.port}"
-        self.port = self._server.add_insecure_port(address)
-        if self.port == 0:
-            raise ParleyError(f"cannot listen on {address}: is another process using the port?")
+        try:
+            self.port = self._server.add_insecure_port(address)
+        except RuntimeError as refused:
+            raise ParleyError(f"cannot listen on {address}: does another process use the port?") from refused
         await self._server.start()
         began = time.monotonic()
         await service.start()
+        self._started = True
         await self._set_health(SERVING)
         log.info("serving", extra={"port": self.port, "warm_up_ms": round((time.monotonic() - began) * 1000)})
 
@@ -124,13 +135,34 @@ class Server:
         self._stop.set()
 
     async def stop(self) -> None:
-        """NOT_SERVING, then drain, then cut what is left after the grace, then close the service."""
+        """NOT_SERVING, then drain, then cut what is left after the grace, then close the service.
+
+        One grace for draining and open streams together; an engine that died gets a short one.
+        """
+        grace_s = self._settings.drain_grace_ms / 1000
+        if self._engine_died:
+            grace_s = min(grace_s, DEAD_ENGINE_GRACE_S)
+        self.interceptor.draining = True
         await self._set_health(NOT_SERVING)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._settings.drain_grace_ms / 1000):
-                await self._service.drain()
-        await self._server.stop(self._settings.drain_grace_ms / 1000)
-        await self._service.close()
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(grace_s):
+                    if self._started:
+                        await self._service.drain()
+                    await self.interceptor.wait_idle()
+        except Exception:
+            log.exception("draining failed; streams are cut")
+        finally:
+            await self._server.stop(min(grace_s, LAST_WRITES_S))
+            await self._close()
+
+    async def _close(self) -> None:
+        try:
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await self.interceptor.wait_idle()  # streams that were cut release what they hold, then the engine goes
+                await self._service.close()
+        except TimeoutError:
+            log.error("the service did not close in time", extra={"timeout_s": CLOSE_TIMEOUT_S})
 
     @property
     def engine_died(self) -> bool:
@@ -159,8 +191,11 @@ async def _serve(service: Service, settings: ServiceSettings) -> int:
             starting.result()
             await stopping
         log.info("draining")
-    except ParleyError as error:
-        log.error("cannot start: %s", error)
+    except Exception as error:
+        cause = first_cause(error)
+        if not isinstance(cause, ParleyError):
+            raise
+        log.error("cannot start: %s", cause)
         return 2
     finally:
         for task in (starting, stopping):
@@ -176,10 +211,14 @@ def run(service: Service, settings: ServiceSettings) -> None:
     setup_tracing(service.name, settings.otlp_endpoint)
     log.info("starting", extra={"settings": settings.redacted()})
     try:
+        sys.exit(_runner()(_serve(service, settings)))
+    finally:
+        shutdown_tracing()
+
+
+def _runner() -> Callable[[Coroutine[Any, Any, int]], int]:
+    try:
         import uvloop
     except ImportError:
-        status = asyncio.run(_serve(service, settings))
-    else:
-        status = uvloop.run(_serve(service, settings))
-    shutdown_tracing()
-    sys.exit(status)
+        return asyncio.run
+    return uvloop.run

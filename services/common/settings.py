@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-SECRET_WORDS = ("key", "token", "secret", "password")
+SECRET_WORDS = frozenset({"key", "token", "secret", "password"})
+"""Whole words of a setting's name: `api_key` is a secret, `max_tokens` is none."""
+URL_CREDENTIALS = re.compile(r"//[^/@\s]+@")
 
 
 class ServiceSettings(BaseSettings):
@@ -17,6 +20,7 @@ class ServiceSettings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(0, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    reuse_port: bool = Field(False, description="Share the port with other processes; the kernel spreads connections.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least severe level logged.")
     log_format: Literal["json", "text"] = Field("json", description="json for machines, text for people.")
     max_message_bytes: int = Field(1 << 20, gt=0, description="Largest gRPC message accepted.")
@@ -25,8 +29,11 @@ class ServiceSettings(BaseSettings):
     otlp_endpoint: str = Field("", description="OTLP/gRPC endpoint for traces; empty: tracing is off.")
 
     def redacted(self) -> dict[str, object]:
-        """Return the settings for the log, with whatever may be a secret hidden."""
-        return {
-            name: "***" if value and any(word in name for word in SECRET_WORDS) else value
-            for name, value in self.model_dump(mode="json").items()
-        }
+        """Return the settings for the log, with whatever may be a secret hidden: by name, and passwords in URLs."""
+        return {name: _redacted(name, value) for name, value in self.model_dump(mode="json").items()}
+
+
+def _redacted(name: str, value: object) -> object:
+    if value and not SECRET_WORDS.isdisjoint(name.split("_")):
+        return "***"
+    return URL_CREDENTIALS.sub("//***@", value) if isinstance(value, str) else value
