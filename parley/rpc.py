@@ -1,0 +1,51 @@
+"""Channels to the servers, and what their gRPC errors mean to a caller."""
+
+from __future__ import annotations
+
+import grpc
+import grpc.aio
+
+from parley.errors import CallError, CallLost, CallRefused, ServerBusy, ServerUnreachable
+
+_OPTIONS = [
+    ("grpc.keepalive_time_ms", 20_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.max_receive_message_length", 4 << 20),
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
+    ("grpc.enable_http_proxy", 0),
+]
+_REFUSALS = (
+    grpc.StatusCode.INVALID_ARGUMENT,
+    grpc.StatusCode.NOT_FOUND,
+    grpc.StatusCode.FAILED_PRECONDITION,
+    grpc.StatusCode.UNIMPLEMENTED,
+)
+_RETRY_AFTER_KEY = "retry-after-ms"
+
+
+def open_channel(target: str) -> grpc.aio.Channel:
+    """Return a channel to host:port, without TLS; broken connections are noticed within 25 s."""
+    return grpc.aio.insecure_channel(target, options=_OPTIONS)
+
+
+def explain(error: grpc.aio.AioRpcError, target: str, *, was_up: bool = False, session_id: str = "") -> CallError:
+    """Return the exception that stands for a gRPC error. `was_up`: the call had started when it came."""
+    detail = error.details() or error.code().name
+    if error.code() in _REFUSALS:
+        return CallRefused(detail)
+    if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED:
+        delay = next((value for key, value in error.trailing_metadata() or () if key == _RETRY_AFTER_KEY), "1000")
+        retry_after_ms = int(delay)
+        return ServerBusy(f"{detail}; try again in {retry_after_ms / 1000:.1f} s", retry_after_ms)
+    if was_up:
+        again = f"; resume it with session_id={session_id!r}" if session_id else ""
+        return CallLost(f"the connection to {target} broke ({detail}){again}", session_id)
+    if error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
+        return ServerUnreachable(unreachable_text(target, detail))
+    return CallError(f"{target} answered {error.code().name}: {detail}")
+
+
+def unreachable_text(target: str, detail: str) -> str:
+    """Return the advice for a server that does not answer."""
+    return f"no voice agent answers at {target} ({detail}): start it with `parley up`, or name another with --server"
