@@ -1,0 +1,1 @@
+"""Streaming speech synthesis: phrases in, audio and word timings out."""

@@ -1,0 +1,242 @@
+"""The gRPC side of speech synthesis: messages to plain values and back, validation, the life of a stream."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import math
+import time
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import grpc.aio
+from voice.common.v1 import common_pb2
+from voice.tts.v1 import tts_pb2
+
+from services.common.audio import AudioFormat, check_format
+from services.common.errors import InvalidInput, NotReady, TimedOut
+from services.common.logging import session_id
+from services.common.registry import load_engine
+from services.common.server import Rpc, register_rpcs
+from services.common.telemetry import incoming_context, tracer
+from services.tts.engine import Pronunciation, Rendered, Speaker, SpeakerConfig, TtsEngine
+from services.tts.engines import ENGINES
+from services.tts.frames import EpochAudio
+from services.tts.pending import FlushToTell, PendingSpeech, PhraseToSpeak
+from services.tts.sending import PhraseSender, server_timing
+from services.tts.settings import TtsSettings
+from services.tts.text import prepare
+
+log = logging.getLogger(__name__)
+
+GRPC_NAME = "voice.tts.v1.StreamingTts"
+_MAX_PRONUNCIATIONS = 1000
+_MAX_WORD_CHARS = 100
+
+
+class TtsService:
+    """Streaming speech synthesis, as the server runs it."""
+
+    name = "tts"
+    grpc_names: Sequence[str] = (GRPC_NAME,)
+
+    def __init__(self, settings: TtsSettings) -> None:
+        self._settings = settings
+        self.engine: TtsEngine = load_engine(ENGINES, settings.engine, setting="PARLEY_TTS_ENGINE")(settings)
+        self._is_warm = False
+
+    def register(self, server: grpc.aio.Server) -> None:
+        """Add the RPC to the server."""
+        rpc = Rpc(self._synthesize, tts_pb2.SynthesizeRequest.FromString, tts_pb2.SynthesizeResponse.SerializeToString)
+        register_rpcs(server, GRPC_NAME, {"Synthesize": rpc})
+
+    async def start(self) -> None:
+        """Load and warm the engine."""
+        await self.engine.start()
+        self._is_warm = True
+
+    async def drain(self) -> None:
+        """Nothing to tell: open streams speak on through the server's grace."""
+
+    async def close(self) -> None:
+        """Release the engine."""
+        self._is_warm = False
+        await self.engine.close()
+
+    async def _synthesize(self, requests: AsyncIterator[tts_pb2.SynthesizeRequest], context: Any) -> None:
+        if not self._is_warm:
+            raise NotReady("the speech engine is still loading: come back when health says SERVING")
+        first = await self._first_request(requests)
+        if first is None:
+            return
+        if first.WhichOneof("request") != "config":
+            raise InvalidInput("the first request must carry config: voice, format, and only then text")
+        session_id.set(first.config.session_id)
+        config = parse_config(first.config)
+        await _Stream(self._settings, self.engine, config, context).run(requests)
+
+    async def _first_request(
+        self, requests: AsyncIterator[tts_pb2.SynthesizeRequest]
+    ) -> tts_pb2.SynthesizeRequest | None:
+        timeout_ms = self._settings.config_timeout_ms
+        try:
+            async with asyncio.timeout(timeout_ms / 1000):
+                return await anext(requests, None)
+        except TimeoutError:
+            raise TimedOut(f"no config within {timeout_ms} ms: send it as the first request") from None
+
+
+def parse_config(config: tts_pb2.SynthesizeConfig) -> SpeakerConfig:
+    """Return the client's wishes, validated. Raises InvalidInput that says what to send instead."""
+    speed = config.speed or 1.0
+    if not (math.isfinite(speed) and 0.5 <= speed <= 2):
+        raise InvalidInput(f"speed {config.speed} is out of range: send 0.5 to 2, or 0 for the voice's own")
+    if len(config.pronunciations) > _MAX_PRONUNCIATIONS:
+        raise InvalidInput(f"{len(config.pronunciations)} pronunciations: send at most {_MAX_PRONUNCIATIONS}")
+    return SpeakerConfig(
+        sample_rate_hz=check_format(config.format.sample_rate_hz, config.format.encoding).sample_rate_hz,
+        voice=config.voice,
+        language=config.language,
+        speed=speed,
+        pronunciations=tuple(_parse_pronunciation(entry) for entry in config.pronunciations),
+        style=config.style,
+    )
+
+
+def _parse_pronunciation(entry: tts_pb2.Pronunciation) -> Pronunciation:
+    word, how = entry.word.strip(), (entry.respelling or entry.ipa).strip()
+    if not word or not how:
+        raise InvalidInput("a pronunciation needs a word, and a respelling or ipa for it")
+    if max(len(word), len(how)) > _MAX_WORD_CHARS:
+        raise InvalidInput(f"a pronunciation is longer than {_MAX_WORD_CHARS} characters: give single words or names")
+    return Pronunciation(word, how, "") if entry.respelling else Pronunciation(word, "", how)
+
+
+class _Stream:
+    """One agent's voice for one call: a task reads what to say, another says it."""
+
+    def __init__(self, settings: TtsSettings, engine: TtsEngine, config: SpeakerConfig, context: Any) -> None:
+        self._settings = settings
+        self._engine = engine
+        self._speaker: Speaker = engine.speaker(config)
+        self._context = context
+        self._format = AudioFormat(config.sample_rate_hz)
+        self._trace = incoming_context(context.invocation_metadata())
+        self._pending = PendingSpeech(settings.max_pending_phrases)
+        self._audio = EpochAudio(0, self._format, settings.max_frame_ms)
+        self._speaking_epoch = 0
+        self._rendering: asyncio.Timeout | None = None
+        self._phrases = 0
+
+    async def run(self, requests: AsyncIterator[tts_pb2.SynthesizeRequest]) -> None:
+        """Serve the stream to its end."""
+        capabilities = self._engine.capabilities
+        info = common_pb2.EngineInfo(
+            engine=capabilities.engine, model=capabilities.model, capacity_streams=self._settings.max_streams
+        )
+        ready = tts_pb2.TtsReady(info=info, voices=capabilities.voices)
+        await self._write(tts_pb2.SynthesizeResponse(timing=common_pb2.ServerTiming(), ready=ready))
+        async with asyncio.TaskGroup() as group:
+            reading = group.create_task(self._read(requests), name="tts-read")
+            speaking = group.create_task(self._speak_all(), name="tts-speak")
+            await asyncio.wait({reading, speaking}, return_when=asyncio.FIRST_COMPLETED)
+            if (
+                self._pending.is_finished and not speaking.done()
+            ):  # a half-close after finish: what is pending is spoken
+                await asyncio.wait({speaking})
+            reading.cancel()
+            speaking.cancel()
+        log.info("stream ended", extra={"phrases": self._phrases, "is_finished": self._pending.is_finished})
+
+    async def _read(self, requests: AsyncIterator[tts_pb2.SynthesizeRequest]) -> None:
+        idle_s = self._settings.idle_timeout_ms / 1000
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(idle_s) as idle:
+                async for request in requests:
+                    self._accept(request, time.perf_counter())
+                    idle.reschedule(loop.time() + idle_s)
+        except TimeoutError:
+            raise TimedOut(f"nothing was sent for {idle_s:.0f} s: finish a stream that is not needed") from None
+
+    def _accept(self, request: tts_pb2.SynthesizeRequest, received_s: float) -> None:
+        match request.WhichOneof("request"):
+            case "text":
+                text = request.text
+                if len(text.text) > self._settings.max_phrase_chars:
+                    raise InvalidInput(
+                        f"a phrase of {len(text.text)} characters: send at most {self._settings.max_phrase_chars}, "
+                        "a sentence at a time"
+                    )
+                self._pending.add(PhraseToSpeak(text.turn_epoch, text.phrase_id, text.text, received_s))
+            case "flush":
+                self._pending.add(FlushToTell(request.flush.turn_epoch, received_s))
+            case "cancel":
+                self._cancel(request.cancel.turn_epoch)
+            case "finish":
+                self._pending.finish()
+            case "config":
+                raise InvalidInput("a second config: open a new stream to speak differently")
+            case _:
+                raise InvalidInput("an empty request: send text, flush, cancel or finish")
+
+    def _cancel(self, epoch: int) -> None:
+        self._pending.cancel(epoch)
+        if self._rendering is not None and self._pending.is_cancelled(self._speaking_epoch):
+            # A deadline in the past ends the wait for the engine now, and that ends the engine's work.
+            self._rendering.reschedule(0)
+
+    async def _speak_all(self) -> None:
+        while (item := await self._pending.next()) is not None:
+            if item.epoch != self._audio.epoch:
+                self._audio = EpochAudio(item.epoch, self._format, self._settings.max_frame_ms)
+            if isinstance(item, FlushToTell):
+                flushed = tts_pb2.SpeechFlushed(audio_ms=self._audio.audio_ms)
+                timing = server_timing(item.received_s)
+                await self._write(tts_pb2.SynthesizeResponse(turn_epoch=item.epoch, timing=timing, flushed=flushed))
+                continue
+            self._phrases += 1
+            self._speaking_epoch = item.epoch
+            attributes = {"tts.turn_epoch": item.epoch, "tts.phrase_id": item.phrase_id, "tts.chars": len(item.text)}
+            with tracer().start_as_current_span("tts.speak", self._trace, attributes=attributes):
+                await self._speak(item)
+
+    async def _speak(self, item: PhraseToSpeak) -> None:
+        """Send one phrase, unless and until its epoch is cancelled."""
+        phrase = prepare(item.text)
+        sender = PhraseSender(
+            item, phrase, self._audio, self._format, write=self._write, is_cancelled=self._pending.is_cancelled
+        )
+        if phrase.is_speakable:
+            async with contextlib.aclosing(self._speaker.render(phrase)) as pieces:
+                while not sender.is_done:
+                    began_s = time.perf_counter()
+                    piece = await self._next_piece(pieces, item)
+                    if piece is None:
+                        break
+                    engine_us = round((time.perf_counter() - began_s) * 1e6) - piece.queue_us
+                    if not await sender.send(piece, max(0, engine_us)):
+                        return
+        if not sender.is_done:  # nothing to say, or an engine that ended without saying so
+            await sender.send(Rendered(b"", is_last=True), 0)
+
+    async def _next_piece(self, pieces: AsyncIterator[Rendered], item: PhraseToSpeak) -> Rendered | None:
+        timeout_ms = self._settings.render_timeout_ms
+        try:
+            async with asyncio.timeout(timeout_ms / 1000) as self._rendering:
+                return await anext(pieces, None)
+        except TimeoutError:
+            if self._pending.is_cancelled(item.epoch):
+                return None
+            raise TimedOut(f"the speech engine gave no audio for {timeout_ms} ms") from None
+        finally:
+            self._rendering = None
+
+    async def _write(self, response: tts_pb2.SynthesizeResponse) -> None:
+        timeout_ms = self._settings.write_timeout_ms
+        try:
+            async with asyncio.timeout(timeout_ms / 1000):
+                await self._context.write(response)
+        except TimeoutError:
+            raise TimedOut(f"no audio was taken for {timeout_ms} ms: read what is sent, or cancel") from None
