@@ -1,0 +1,1 @@
+"""Turn detection: voice activity, endpointing, interruptions and backchannels of one caller."""

@@ -1,0 +1,276 @@
+"""The state machine of one stream: frames, text and the agent's state in, turn events out. No I/O, no clock.
+
+A turn opens with speech and is over with `EndOfTurn` or, over the agent, with `Backchannel`. Its pauses are judged by
+`endpointing.plan`; speech over the agent is judged first, and ends as any other turn once it is an interruption.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from services.turn import endpointing
+from services.turn.endpointing import Evidence, Plan, TurnRules
+from services.turn.engine import Capabilities, Frame
+from services.turn.events import (
+    Backchannel,
+    EagerEndOfTurn,
+    EndOfTurn,
+    EndReason,
+    Hypothesis,
+    Interruption,
+    InterruptionReason,
+    SpeechStarted,
+    SpeechStopped,
+    TurnEvent,
+    TurnResumed,
+)
+from services.turn.gate import Change, SpeechGate
+from services.turn.text import Overlap, read_overlap
+
+LATE_WORDS_MS = 1500
+"""How long after a backchannel its words may still turn out to be an interruption: the recogniser runs behind."""
+WORD_CONFIDENCE = 0.3
+"""Recogniser's confidence under which words over the agent are taken for noise."""
+
+
+class _Floor(Enum):
+    """Whose the floor is during a turn."""
+
+    CALLER = auto()
+    DISPUTED = auto()
+    TAKEN = auto()
+
+
+@dataclass(slots=True)
+class _Turn:
+    onset_ms: float
+    floor: _Floor
+    speech_ms: float = 0.0
+    end_ms: float = 0.0
+    eager: bool = False
+    ticket: int = 0
+    audio: float | None = None
+    audio_pending: bool = False
+    hypothesis: Hypothesis | None = None
+    plan: Plan | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Ask the audio model how complete the turn sounds, and answer with the same ticket."""
+
+    ticket: int
+    onset_ms: float
+
+
+class TurnTracker:
+    """Turns what is heard, read and played into events. Every method returns the events that arose, in order."""
+
+    def __init__(self, rules: TurnRules, capabilities: Capabilities) -> None:
+        self._rules = rules
+        self._fixed_delay_ms = capabilities.fixed_delay_ms
+        self._uses_audio_model = capabilities.uses_audio_model
+        self._gate = SpeechGate(capabilities.gate, rules.speech_threshold)
+        self._turn: _Turn | None = None
+        self._passed: _Turn | None = None
+        self._agent_speaks = False
+        self._examined_ms = 0.0
+        self._received_ms = 0.0
+        self._missing_ms = 0.0
+        self._tickets = 0
+        self._question: Question | None = None
+        self._out: list[TurnEvent] = []
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a turn is open: silence must not be mistaken for nothing to do."""
+        return self._turn is not None
+
+    def take_question(self) -> Question | None:
+        """Return what the audio model is to be asked now, once."""
+        question, self._question = self._question, None
+        return question
+
+    def hear(self, frames: Sequence[Frame], received_ms: float) -> list[TurnEvent]:
+        """Take the frames of the next audio; `received_ms` counts what arrived, the unexamined tail included."""
+        self._received_ms = received_ms
+        for start_ms, end_ms, probability in frames:
+            self._examined_ms = end_ms
+            change = self._gate.step(start_ms, end_ms, probability)
+            if change is Change.STARTED:
+                self._on_started(probability)
+            elif change is Change.STOPPED:
+                self._on_stopped()
+            if self._turn is not None:
+                if self._gate.end_ms == end_ms:
+                    self._missing_ms = 0.0
+                self._consider(end_ms)
+        if self._turn is not None and not self._gate.in_speech:
+            self._consider(received_ms)
+        return self._flush()
+
+    def miss(self, missing_ms: float) -> list[TurnEvent]:
+        """Take `missing_ms` of real time in which audio was due and none arrived: it counts as silence."""
+        if self._turn is None:
+            return []
+        self._missing_ms += missing_ms
+        if self._gate.stop_after(self._silence_ms(self._received_ms)) is Change.STOPPED:
+            self._on_stopped()
+        self._consider(self._received_ms)
+        return self._flush()
+
+    def read(self, hypothesis: Hypothesis) -> list[TurnEvent]:
+        """Take the newest text of the turn. Without an open turn only words that follow a backchannel matter."""
+        turn = self._turn or self._late_overlap(hypothesis)
+        if turn is None:
+            return []
+        turn.hypothesis, turn.plan = hypothesis, None
+        self._turn = turn
+        self._consider(self._received_ms)
+        return self._flush()
+
+    def agent(self, speaking: bool) -> list[TurnEvent]:
+        """Take whether the agent's voice is being played."""
+        changed, self._agent_speaks = speaking != self._agent_speaks, speaking
+        if not changed:
+            return []
+        self._passed = None
+        turn = self._turn
+        if turn is None:
+            return []
+        if speaking and turn.floor is _Floor.CALLER:
+            turn.floor = _Floor.DISPUTED
+        elif not speaking and turn.floor is _Floor.DISPUTED:
+            turn.floor = _Floor.CALLER
+            self._ask()
+        self._consider(self._received_ms)
+        return self._flush()
+
+    def answer(self, ticket: int, probability: float | None) -> list[TurnEvent]:
+        """Take the audio model's answer (None: it had none). An answer to a pause that is over changes nothing."""
+        turn = self._turn
+        if turn is None or turn.ticket != ticket or not turn.audio_pending:
+            return []
+        turn.audio, turn.audio_pending, turn.plan = probability, False, None
+        self._consider(self._received_ms)
+        return self._flush()
+
+    def finish(self) -> list[TurnEvent]:
+        """Take the end of the input: an open turn is over."""
+        if self._gate.stop_after(float("inf")) is Change.STOPPED:
+            self._on_stopped()
+        turn = self._turn
+        if turn is not None and turn.floor is _Floor.DISPUTED:
+            self._pass(turn)
+        elif turn is not None:
+            self._end(turn, self._planned(turn), self._silence_ms(self._received_ms), EndReason.DELAY)
+        return self._flush()
+
+    def _flush(self) -> list[TurnEvent]:
+        events, self._out = self._out, []
+        return events
+
+    def _silence_ms(self, until_ms: float) -> float:
+        return until_ms - self._gate.end_ms + self._missing_ms
+
+    def _on_started(self, probability: float) -> None:
+        onset_ms = self._gate.onset_ms
+        self._missing_ms = 0.0
+        self._passed = None
+        self._out.append(SpeechStarted(self._examined_ms, onset_ms, probability))
+        turn = self._turn
+        if turn is None:
+            self._turn = _Turn(onset_ms, _Floor.DISPUTED if self._agent_speaks else _Floor.CALLER)
+            return
+        if turn.eager:
+            self._out.append(TurnResumed(self._examined_ms))
+        turn.eager = turn.audio_pending = False
+        turn.audio = turn.plan = turn.hypothesis = None  # the text so far says nothing of what is being added
+        turn.ticket = 0
+
+    def _on_stopped(self) -> None:
+        gate, turn = self._gate, self._turn
+        speech_ms = gate.end_ms - gate.onset_ms
+        self._out.append(SpeechStopped(self._examined_ms, gate.end_ms, speech_ms))
+        if turn is not None:
+            turn.speech_ms += speech_ms
+            turn.end_ms = gate.end_ms
+            self._ask()
+
+    def _ask(self) -> None:
+        turn = self._turn
+        if turn is None or not self._uses_audio_model or self._gate.in_speech or turn.ticket:
+            return
+        if turn.floor is _Floor.DISPUTED:
+            return
+        self._tickets += 1
+        turn.ticket, turn.audio_pending, turn.plan = self._tickets, True, None
+        self._question = Question(turn.ticket, turn.onset_ms)
+
+    def _consider(self, until_ms: float) -> None:
+        """Decide on the open turn, with the caller's audio known until `until_ms`."""
+        turn = self._turn
+        if turn is None:
+            return
+        silence_ms = self._silence_ms(until_ms)
+        if turn.floor is _Floor.DISPUTED:
+            self._dispute(turn, silence_ms)
+        if self._turn is None or turn.floor is _Floor.DISPUTED or self._gate.in_speech:
+            return
+        plan = self._planned(turn)
+        if not turn.eager and silence_ms >= plan.eager_ms:
+            turn.eager = True
+            self._out.append(EagerEndOfTurn(self._examined_ms, plan.probability, self._gate.end_ms))
+        if silence_ms >= plan.delay_ms and not self._gate.suspects_onset:
+            self._end(turn, plan, silence_ms, plan.reason)
+
+    def _planned(self, turn: _Turn) -> Plan:
+        if turn.plan is None:
+            if self._fixed_delay_ms is not None:
+                turn.plan = Plan(1.0, 0.0, self._fixed_delay_ms, EndReason.COMPLETE)
+            else:
+                evidence = Evidence(turn.audio, turn.audio_pending, turn.hypothesis)
+                turn.plan = endpointing.plan(evidence, self._rules)
+        return turn.plan
+
+    def _dispute(self, turn: _Turn, silence_ms: float) -> None:
+        in_speech = self._gate.in_speech
+        spoken_ms = turn.speech_ms + (self._gate.end_ms - self._gate.onset_ms if in_speech else 0.0)
+        if self._wants_floor(turn.hypothesis):
+            self._interrupt(turn, InterruptionReason.WORDS)
+        elif spoken_ms >= self._rules.interruption_speech_ms:
+            self._interrupt(turn, InterruptionReason.DURATION)
+        elif not in_speech and silence_ms >= self._rules.backchannel_silence_ms and not self._gate.suspects_onset:
+            self._pass(turn)
+
+    def _wants_floor(self, hypothesis: Hypothesis | None) -> bool:
+        if hypothesis is None or 0 < hypothesis.confidence < WORD_CONFIDENCE:
+            return False
+        return read_overlap(hypothesis.text, self._rules.language) is Overlap.WORDS
+
+    def _interrupt(self, turn: _Turn, reason: InterruptionReason) -> None:
+        turn.floor = _Floor.TAKEN
+        self._passed = None
+        self._out.append(Interruption(self._examined_ms, reason, turn.onset_ms))
+        self._ask()
+
+    def _pass(self, turn: _Turn) -> None:
+        self._turn, self._passed = None, turn
+        self._missing_ms = 0.0
+        self._out.append(Backchannel(self._examined_ms, turn.onset_ms, turn.speech_ms))
+
+    def _late_overlap(self, hypothesis: Hypothesis) -> _Turn | None:
+        passed = self._passed
+        if passed is None or not self._agent_speaks or not self._wants_floor(hypothesis):
+            return None
+        return passed if self._received_ms - passed.end_ms <= LATE_WORDS_MS else None
+
+    def _end(self, turn: _Turn, plan: Plan, silence_ms: float, reason: EndReason) -> None:
+        self._turn = None
+        self._missing_ms = 0.0
+        self._question = None
+        self._out.append(
+            EndOfTurn(self._examined_ms, plan.probability, silence_ms, reason, self._gate.end_ms, turn.speech_ms)
+        )
