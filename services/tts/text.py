@@ -44,7 +44,8 @@ class Phrase:
     """A phrase made ready to be spoken.
 
     `text` is as long as what the client wrote, character for character, with markup, control characters and emoji
-    blanked. `words` are the words of what the client wrote, punctuation included; a word may have nothing to say.
+    blanked; line ends stay, for an engine to pause at. `words` are the words of what the client wrote, punctuation
+    included; a word may have nothing to say.
     """
 
     text: str
@@ -78,17 +79,16 @@ def ends_clause(text: str) -> bool:
 def prepare(raw: str) -> Phrase:
     """Return `raw` as a phrase to speak."""
     blanked = _MARKUP.sub(lambda match: " " * len(match.group()), raw)
-    # A line that ends without punctuation is a list item: a comma makes the pause that the eye sees.
-    paused = re.sub(r"(?<=\w)\n", ",", blanked)
-    text = "".join(" " if _is_unspoken(char) else char for char in paused) if not paused.isascii() else paused
-    text = re.sub(r"[\x00-\x1f\x7f]", " ", text)
+    text = re.sub(r"[\x00-\x09\x0b-\x1f\x7f]", " ", blanked)
+    if not text.isascii():
+        text = "".join(" " if _is_unspoken(char) else char for char in text)
     return Phrase(text, tuple(Span(*match.span()) for match in _WORD.finditer(raw)))
 
 
 def _is_unspoken(char: str) -> bool:
     category = unicodedata.category(char)
     if category in ("Cc", "Co", "Cs", "Cn"):
-        return True
+        return char != "\n"
     if category == "So":
         return ord(char) >= 0x2190  # arrows, dingbats, emoji; below are ° and ™
     return (category == "Sk" and ord(char) >= 0x1F000) or char in _UNSPOKEN_MARKS

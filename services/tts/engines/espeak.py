@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
@@ -34,6 +35,8 @@ _WORDS_PER_MINUTE = 175
 """espeakRATE_NORMAL. Half and double of it lie within the library's 80 to 450."""
 _MAX_SEGMENT_CHARS = 240
 """A longer phrase is rendered in parts, so that it holds the library for about 15 ms at a time and others get turns."""
+_MAX_SEGMENT_S = 60
+"""Speech is 15 s a segment; hundreds of digits or of characters it has to spell out are minutes, and are cut here."""
 _QUIET = 64
 """-54 dB of full scale: below it, a sample at either end of a phrase is silence. The voice peaks near full scale."""
 _LEAD_IN_MS = 5
@@ -42,6 +45,7 @@ _SENTENCE_PAUSE_MS = 200
 _CLAUSE_PAUSE_MS = 100
 _NO_PAUSE_MS = 15
 """Silence after a phrase at speed 1, by its last mark. espeak-ng's own: 300 ms, or 7 where it is off."""
+_LINE_END = re.compile(r"(\w[ \t]*)\n")
 _ABORT_GRACE_S = 5.0
 _WARM_UP = Phrase("ready", (Span(0, 5),))
 
@@ -166,14 +170,19 @@ class EspeakSpeaker:
         text = segment.phrase.text[offset : words[-1].end]
         if self._has_phonemes:  # then, and only then, the library takes what stands in brackets for phonemes
             text = text.replace("[[", "  ")
+        # A line that ends without punctuation is a list item: this comma pauses even with no space after it.
+        text = _LINE_END.sub(r"\1、", text)
         said = self._substitution.apply(text)
+        limit = _MAX_SEGMENT_S * library.sample_rate_hz
         speech = library.speak(
             said.text,
             voice_file=self._voice.file,
             words_per_minute=round(_WORDS_PER_MINUTE * self._config.speed),
             phonemes=self._has_phonemes,
-            should_stop=should_stop,
+            should_stop=lambda samples: samples > limit or should_stop(),
         )
+        if len(speech.samples) > limit:
+            log.warning("a phrase was cut: too long to say", extra={"chars": len(text)})
         voice = trim(speech.samples, library.sample_rate_hz)
         marks = [Mark(offset + said.source_position(mark.position), mark.at_ms - voice.cut_ms) for mark in speech.marks]
         voice_ms = len(voice.samples) * 1000 / library.sample_rate_hz

@@ -87,7 +87,8 @@ class EspeakLibrary:
         self.variants: tuple[str, ...] = tuple(os.listdir(os.path.join(data_path, "voices", "!v")))
         self._pcm: list[bytes] = []
         self._marks: list[Mark] = []
-        self._should_stop: Callable[[], bool] = bool
+        self._count = 0
+        self._should_stop: Callable[[int], bool] = bool
         self._callback = _Callback(self._receive)
 
     def voices(self) -> list[VoiceEntry]:
@@ -105,16 +106,16 @@ class EspeakLibrary:
             return entries
 
     def speak(
-        self, text: str, *, voice_file: str, words_per_minute: int, phonemes: bool, should_stop: Callable[[], bool]
+        self, text: str, *, voice_file: str, words_per_minute: int, phonemes: bool, should_stop: Callable[[int], bool]
     ) -> Speech:
-        """Render `text` and return it whole; `should_stop` is asked once a clause and ends it early.
+        """Render `text` and return it whole; `should_stop` is asked once a clause, with the samples so far.
 
         With `phonemes`, `[[...]]` holds phoneme names. Blocks: call it in a thread. Raises EngineFault.
         """
         raw = text.encode() + b"\0"
         flags = _CHARS_UTF8 | (_PHONEMES if phonemes else 0)
         with self._lock:
-            self._pcm, self._marks, self._should_stop = [], [], should_stop
+            self._pcm, self._marks, self._count, self._should_stop = [], [], 0, should_stop
             # Callback, voice and rate are set every time (75 us): another user of the library in this process, or an
             # aborted text, may have left others behind.
             self._lib.espeak_SetSynthCallback(self._callback)
@@ -128,12 +129,13 @@ class EspeakLibrary:
     def _receive(self, wav: int | None, count: int, events: Any) -> int:
         if wav and count:
             self._pcm.append(ctypes.string_at(wav, 2 * count))
+            self._count += count
         index = 0
         while (event := events[index]).type:
             if event.type == _EVENT_WORD:
                 self._marks.append(Mark(event.text_position - 1, event.sample * 1000 / self.sample_rate_hz))
             index += 1
-        return 1 if self._should_stop() else 0
+        return 1 if self._should_stop(self._count) else 0
 
 
 @functools.cache
