@@ -1,0 +1,232 @@
+"""Agent files: what an agent is, validated, with errors that name the file and the line."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import jsonschema
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, HttpUrl, ValidationError, field_validator
+
+from services.common.errors import InvalidInput, NotFound
+from services.orchestrator.events import Phrase
+
+ToolName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+_VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Pronunciation(_Part):
+    """How to pronounce a word: by respelling or by IPA."""
+
+    word: str = Field(min_length=1)
+    respelling: str = ""
+    ipa: str = ""
+
+
+class Voice(_Part):
+    """The agent's voice, as the synthesis engine names it."""
+
+    name: str = ""
+    speed: float = Field(1.0, ge=0.5, le=2.0)
+    style: str = ""
+    pronunciations: tuple[Pronunciation, ...] = ()
+
+
+class KeyTerm(_Part):
+    """A word or phrase the recogniser should favour."""
+
+    text: str = Field(min_length=1)
+    boost: float = Field(0.5, ge=0, le=1)
+
+
+class Hearing(_Part):
+    """What callers are expected to say."""
+
+    grammar_file: str = ""
+    key_terms: tuple[KeyTerm, ...] = ()
+    partial_interval_ms: int = Field(0, ge=0, le=5000)
+
+
+class Model(_Part):
+    """Which model or script answers, and how it samples."""
+
+    model: str = ""
+    temperature: float | None = Field(None, ge=0, le=2)
+    top_p: float | None = Field(None, gt=0, le=1)
+    max_tokens: int | None = Field(None, gt=0)
+
+
+class Turns(_Part):
+    """Turn-taking of this agent; 0 takes the turn detector's default."""
+
+    min_endpointing_delay_ms: int = Field(0, ge=0, le=10_000)
+    max_endpointing_delay_ms: int = Field(0, ge=0, le=30_000)
+    speech_threshold: float = Field(0, ge=0, le=1)
+    interruption_speech_ms: int = Field(0, ge=0, le=10_000)
+    backchannel_silence_ms: int = Field(0, ge=0, le=10_000)
+
+
+class Webhook(_Part):
+    """An HTTP endpoint that runs a tool: POST of a JSON object, answered by any JSON value."""
+
+    url: HttpUrl
+    timeout_ms: int = Field(5_000, gt=0, le=30_000)
+    headers: Mapping[str, str] = {}
+
+
+class Tool(_Part):
+    """A tool of the agent."""
+
+    name: ToolName
+    description: str = Field(min_length=1)
+    parameters: dict[str, Any]
+    webhook: Webhook
+
+    @field_validator("parameters")
+    @classmethod
+    def _is_object_schema(cls, schema: dict[str, Any]) -> dict[str, Any]:
+        check_object_schema(schema)
+        return schema
+
+
+class Phrases(_Part):
+    """Fixed sentences of the agent."""
+
+    apology: str = "I'm sorry, something went wrong on my side. Could you say that again?"
+    not_heard: str = "Sorry, I didn't catch that. Could you say it again?"
+    idle_prompt: str = "Are you still there?"
+    goodbye: str = "Goodbye."
+
+
+class Agent(_Part):
+    """One agent file."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")
+    description: str = ""
+    language: str = Field("en-US", pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")
+    greeting: str = ""
+    prompt: str = Field(min_length=1)
+    voice: Voice = Voice()
+    asr: Hearing = Hearing()
+    llm: Model = Model()
+    turn: Turns = Turns()
+    tools: tuple[Tool, ...] = ()
+    phrases: Phrases = Phrases()
+    grammar: str = Field("", exclude=True, description="Text of asr.grammar_file, read by the loader.")
+
+    @field_validator("tools")
+    @classmethod
+    def _names_are_unique(cls, tools: tuple[Tool, ...]) -> tuple[Tool, ...]:
+        names = [tool.name for tool in tools]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"tool names must be unique: {', '.join(twice)}")
+        return tools
+
+    def phrase(self, phrase: Phrase) -> str:
+        """Return the wording of a fixed sentence."""
+        if phrase is Phrase.GREETING:
+            return self.greeting
+        text: str = getattr(self.phrases, phrase.value)
+        return text
+
+
+def check_object_schema(schema: Mapping[str, Any]) -> None:
+    """Raise ValueError unless `schema` is a valid JSON schema of an object."""
+    if schema.get("type") != "object":
+        raise ValueError("parameters must be a JSON schema of type object")
+    try:
+        jsonschema.Draft202012Validator.check_schema(schema)
+    except jsonschema.SchemaError as error:
+        raise ValueError(f"parameters are no valid JSON schema: {error.message}") from error
+
+
+class AgentBook:
+    """All agents of a directory."""
+
+    def __init__(self, agents: Mapping[str, Agent]) -> None:
+        self._agents = dict(agents)
+
+    @classmethod
+    def load(cls, directory: Path, environment: Mapping[str, str] = os.environ) -> AgentBook:
+        """Read every *.yaml of `directory`. Raises InvalidInput that names file and line of the first fault."""
+        files = sorted(directory.glob("*.yaml"))
+        if not files:
+            raise InvalidInput(f"no agent files (*.yaml) in {directory.absolute()}: set PARLEY_ORCHESTRATOR_AGENTS_DIR")
+        agents: dict[str, Agent] = {}
+        for file in files:
+            agent = load_agent(file, environment)
+            if agent.name in agents:
+                raise InvalidInput(f"{file}: there is another agent named {agent.name!r}")
+            agents[agent.name] = agent
+        return cls(agents)
+
+    def get(self, name: str) -> Agent:
+        """Return the agent of that name. Raises NotFound that lists those there are."""
+        if name not in self._agents:
+            raise NotFound(f"no agent named {name!r}; there are: {', '.join(sorted(self._agents))}")
+        return self._agents[name]
+
+    def all(self) -> list[Agent]:
+        """Return the agents by name."""
+        return [self._agents[name] for name in sorted(self._agents)]
+
+
+def load_agent(file: Path, environment: Mapping[str, str] = os.environ) -> Agent:
+    """Read one agent file. `${NAME:-default}` in any text is taken from `environment`."""
+    text = file.read_text(encoding="utf-8")
+    try:
+        tree = yaml.compose(text, Loader=yaml.SafeLoader)
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = mark.line + 1 if mark else 1
+        raise InvalidInput(f"{file}:{line}: no valid YAML: {getattr(error, 'problem', error)}") from error
+    if not isinstance(data, dict):
+        raise InvalidInput(f"{file}:1: an agent file is a mapping with at least `name` and `prompt`")
+    try:
+        agent = Agent.model_validate(_substitute(data, environment))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise InvalidInput(f"{file}:{_line_of(tree, first['loc'])}: {where}: {first['msg']}") from error
+    if not agent.asr.grammar_file:
+        return agent
+    grammar_file = file.parent / agent.asr.grammar_file
+    try:
+        return agent.model_copy(update={"grammar": grammar_file.read_text(encoding="utf-8")})
+    except OSError as error:
+        line = _line_of(tree, ("asr", "grammar_file"))
+        raise InvalidInput(f"{file}:{line}: asr.grammar_file: cannot read {grammar_file}: {error.strerror}") from error
+
+
+def _substitute(value: Any, environment: Mapping[str, str]) -> Any:
+    if isinstance(value, str):
+        return _VARIABLE.sub(lambda m: environment.get(m.group(1)) or m.group(2) or "", value)
+    if isinstance(value, dict):
+        return {key: _substitute(inner, environment) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_substitute(inner, environment) for inner in value]
+    return value
+
+
+def _line_of(node: yaml.Node | None, path: tuple[int | str, ...]) -> int:
+    """Return the line (from 1) of the deepest node that `path` reaches."""
+    line = node.start_mark.line + 1 if node is not None else 1
+    for part in path:
+        if isinstance(node, yaml.MappingNode):
+            pair = next(((key, value) for key, value in node.value if key.value == part), None)
+            if pair is None:
+                return line
+            line, node = pair[0].start_mark.line + 1, pair[1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            node = node.value[part]
+            line = node.start_mark.line + 1
+    return line

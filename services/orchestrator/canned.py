@@ -1,0 +1,98 @@
+"""Fixed sentences as audio, made once for each voice: an apology must be heard even when synthesis is what failed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+import grpc.aio
+from voice.tts.v1 import tts_pb2
+
+from services.common.audio import AudioFormat
+from services.orchestrator.agents import Agent
+from services.orchestrator.events import Phrase
+from services.orchestrator.stages.channels import Stages
+from services.orchestrator.stages.stream import StageError, failure_of
+from services.orchestrator.stages.tts import tts_config
+from services.orchestrator.timeline import TimedWord
+
+log = logging.getLogger(__name__)
+
+DEADLINE_S = 10.0
+MAX_KEPT = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Canned:
+    """A fixed sentence, ready to play."""
+
+    text: str
+    pcm: bytes
+    words: tuple[TimedWord, ...]
+
+
+class CannedSpeech:
+    """Audio of the agents' fixed sentences, kept for as long as the process lives."""
+
+    def __init__(self, stages: Stages) -> None:
+        self._stages = stages
+        self._kept: dict[tuple[bytes, str], Canned] = {}
+        self._rendering: dict[bytes, asyncio.Task[None]] = {}
+
+    def get(self, agent: Agent, audio_format: AudioFormat, phrase: Phrase) -> Canned | None:
+        """Return a sentence's audio if it is at hand."""
+        return self._kept.get((tts_config(agent, audio_format, ""), agent.phrase(phrase)))
+
+    async def prepare(self, agent: Agent, audio_format: AudioFormat) -> None:
+        """Render what is missing of an agent's sentences; a failure is logged, and the next call tries again."""
+        config = tts_config(agent, audio_format, "")
+        texts = {agent.phrase(phrase) for phrase in Phrase} - {""}
+        missing = sorted(text for text in texts if (config, text) not in self._kept)
+        if not missing:
+            return
+        if config not in self._rendering:
+            task = asyncio.create_task(self._render(config, missing), name="canned-speech")
+            self._rendering[config] = task
+            task.add_done_callback(lambda _: self._rendering.pop(config, None))
+        await asyncio.shield(self._rendering[config])
+
+    async def _render(self, config: bytes, texts: list[str]) -> None:
+        call: Any = self._stages.call("tts")
+        try:
+            async with asyncio.timeout(DEADLINE_S):
+                await call.write(config)
+                for number, text in enumerate(texts):
+                    message = tts_pb2.SynthesizeText(turn_epoch=1, phrase_id=number, text=text)
+                    await call.write(tts_pb2.SynthesizeRequest(text=message).SerializeToString())
+                await self._collect(call, config, texts)
+        except (StageError, grpc.aio.AioRpcError, TimeoutError) as error:
+            log.warning("fixed sentences not rendered", extra={"error": type(error).__name__})
+        finally:
+            call.cancel()
+
+    async def _collect(self, call: Any, config: bytes, texts: list[str]) -> None:
+        audio = [bytearray() for _ in texts]
+        words: list[tuple[TimedWord, ...]] = [() for _ in texts]
+        done = 0
+        while done < len(texts):
+            raw = await call.read()
+            if raw is grpc.aio.EOF:
+                raise await failure_of(call, "tts")
+            response = tts_pb2.SynthesizeResponse.FromString(raw)
+            if response.HasField("words"):
+                words[response.words.phrase_id] = tuple(
+                    TimedWord(word.end_ms, word.char_end) for word in response.words.words
+                )
+            if response.HasField("audio"):
+                number = response.audio.phrase_id
+                audio[number] += response.audio.pcm
+                if response.audio.is_last:
+                    done += 1
+                    self._keep(config, Canned(texts[number], bytes(audio[number]), words[number]))
+
+    def _keep(self, config: bytes, canned: Canned) -> None:
+        while len(self._kept) >= MAX_KEPT:
+            del self._kept[next(iter(self._kept))]
+        self._kept[config, canned.text] = canned

@@ -1,0 +1,176 @@
+"""The caller's audio on its way to the turn detector and, around speech only, to the recogniser: bytes, unparsed."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from voice.asr.v1 import asr_pb2
+from voice.turn.v1 import turn_pb2
+
+from services.common.audio import AudioFormat
+
+VAD_FRAME_MS = 32
+"""The turn detector's frame. Audio is forwarded as soon as it completes one: 31 messages a second instead of 50."""
+ASR_BATCH_MS = 100
+PRE_ROLL_MS = 250
+"""Audio before the detected onset that the recogniser gets too: a soft first consonant is no speech to a VAD."""
+KEEP_MS = 1_500
+MAX_UTTERANCE_MS = 60_000
+
+
+class _Chunk(NamedTuple):
+    end_bytes: int
+    arrived_s: float
+    raw: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Feeds:
+    """Where the audio goes: serialised messages, audio alone or with a control."""
+
+    turn_audio: Callable[[bytes], None]
+    asr_audio: Callable[[bytes], None]
+    asr_control: Callable[[bytes], None]
+
+
+class Hearing:
+    """Keeps the last seconds of raw audio messages, by their place in the call, and feeds the two listeners."""
+
+    def __init__(self, audio_format: AudioFormat, feeds: Feeds, clock: Callable[[], float] = time.monotonic) -> None:
+        self._feeds = feeds
+        self._clock = clock
+        self._bytes_per_ms = audio_format.byte_count(1000) / 1000
+        self._frame_bytes = audio_format.byte_count(VAD_FRAME_MS)
+        self._batch_bytes = audio_format.byte_count(ASR_BATCH_MS)
+        self._chunks: deque[_Chunk] = deque()
+        self._total_bytes = 0
+        self._turn_pending: list[bytes] = []
+        self._turn_frames = 0
+        self._turn_base_bytes = 0
+        self._asr_pending: list[bytes] = []
+        self._asr_pending_bytes = 0
+        self._epoch = 0
+        self._utterance_start_bytes = 0
+        self._closed_at_bytes = 0
+        self._finalize_id = 0
+
+    # --- audio --------------------------------------------------------------------------------------------------------
+
+    def on_audio(self, raw: bytes, pcm_bytes: int) -> None:
+        """Take one serialised audio message of the caller's, `pcm_bytes` long in samples."""
+        self._total_bytes += pcm_bytes
+        self._chunks.append(_Chunk(self._total_bytes, self._clock(), raw))
+        self._turn_pending.append(raw)
+        frames = (self._total_bytes - self._turn_base_bytes) // self._frame_bytes
+        if frames != self._turn_frames:
+            self._turn_frames = frames
+            self._feeds.turn_audio(b"".join(self._turn_pending))
+            self._turn_pending.clear()
+        if self._epoch:
+            self._asr_pending.append(raw)
+            self._asr_pending_bytes += pcm_bytes
+            if self._asr_pending_bytes >= self._batch_bytes:
+                self._feeds.asr_audio(self._take_asr_pending())
+        self._forget()
+
+    def _take_asr_pending(self) -> bytes:
+        raw = b"".join(self._asr_pending)
+        self._asr_pending.clear()
+        self._asr_pending_bytes = 0
+        return raw
+
+    def _forget(self) -> None:
+        keep_ms = MAX_UTTERANCE_MS if self._epoch else KEEP_MS
+        keep_from = self._total_bytes - keep_ms * self._bytes_per_ms
+        if self._epoch:
+            keep_from = max(keep_from, self._utterance_start_bytes)
+        while self._chunks and self._chunks[0].end_bytes <= keep_from:
+            self._chunks.popleft()
+
+    def _since(self, start_bytes: int) -> list[bytes]:
+        return [chunk.raw for chunk in self._chunks if chunk.end_bytes > start_bytes]
+
+    # --- utterances ---------------------------------------------------------------------------------------------------
+
+    def open_utterance(self, epoch: int, onset_ms: int) -> None:
+        """Feed the recogniser from shortly before `onset_ms` of the turn detector's stream, as utterance `epoch`."""
+        onset_bytes = self._turn_base_bytes + int((onset_ms - PRE_ROLL_MS) * self._bytes_per_ms)
+        self._epoch = epoch
+        self._finalize_id = 0
+        self._utterance_start_bytes = max(0, onset_bytes, self._closed_at_bytes)
+        reset = asr_pb2.RecognizeRequest(reset=asr_pb2.ResetUtterance(turn_epoch=epoch))
+        self._feeds.asr_control(reset.SerializeToString())
+        if backlog := self._since(self._utterance_start_bytes):
+            self._feeds.asr_audio(b"".join(backlog))
+
+    def finalize(self, finalize_id: int) -> None:
+        """Ask the recogniser for the final text; audio not yet sent goes along in the same message."""
+        self._finalize_id = finalize_id
+        self._feeds.asr_control(self._take_asr_pending() + _finalize(finalize_id))
+
+    def close_utterance(self) -> None:
+        """Feed the recogniser no more."""
+        self._epoch = 0
+        self._closed_at_bytes = self._total_bytes
+        self._take_asr_pending()
+
+    # --- a new stream to a listener -----------------------------------------------------------------------------------
+
+    def replay_asr(self) -> Iterable[bytes]:
+        """Return what a new recogniser stream has to be told: the open utterance, whole."""
+        self._take_asr_pending()
+        if not self._epoch:
+            return []
+        reset = asr_pb2.RecognizeRequest(reset=asr_pb2.ResetUtterance(turn_epoch=self._epoch)).SerializeToString()
+        control = _finalize(self._finalize_id) if self._finalize_id else b""
+        return [reset, b"".join(self._since(self._utterance_start_bytes)) + control]
+
+    def replay_turn(self) -> Iterable[bytes]:
+        """Return what a new turn detector stream has to be told: the open utterance, or the last moments."""
+        start = self._utterance_start_bytes if self._epoch else self._total_bytes
+        backlog = self._since(start)
+        self._turn_base_bytes = self._total_bytes
+        if backlog:
+            first = next(chunk for chunk in self._chunks if chunk.end_bytes > start)
+            self._turn_base_bytes = first.end_bytes - self._payload_bytes(first)
+        self._turn_pending.clear()
+        self._turn_frames = (self._total_bytes - self._turn_base_bytes) // self._frame_bytes
+        return [b"".join(backlog)] if backlog else []
+
+    @staticmethod
+    def _payload_bytes(chunk: _Chunk) -> int:
+        return sum(len(pcm) for pcm in asr_pb2.RecognizeRequest.FromString(chunk.raw).audio)
+
+    # --- time ---------------------------------------------------------------------------------------------------------
+
+    def arrival_s(self, offset_ms: float) -> float | None:
+        """Return when the sample at `offset_ms` of the turn detector's stream arrived; None if that is forgotten."""
+        wanted = self._turn_base_bytes + offset_ms * self._bytes_per_ms
+        arrived_s: float | None = None
+        for chunk in reversed(self._chunks):
+            if chunk.end_bytes < wanted:
+                return arrived_s
+            arrived_s = chunk.arrived_s
+        return None
+
+
+def _finalize(finalize_id: int) -> bytes:
+    message = asr_pb2.RecognizeRequest(finalize=asr_pb2.FinalizeUtterance(finalize_id=finalize_id))
+    return message.SerializeToString()
+
+
+def hypothesis_update(text: str, hypothesis: asr_pb2.Hypothesis, epoch: int, has_grammar: bool) -> bytes:
+    """Return what the turn detector is told of a hypothesis, serialised; `text` is the turn's whole text."""
+    update = turn_pb2.HypothesisUpdate(
+        text=text,
+        is_final=hypothesis.is_final,
+        confidence=hypothesis.confidence,
+        turn_epoch=epoch,
+        matches_grammar=hypothesis.matches_grammar,
+        has_grammar=has_grammar,
+    )
+    return turn_pb2.DetectRequest(hypothesis=update).SerializeToString()

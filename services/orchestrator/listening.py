@@ -1,0 +1,152 @@
+"""The streams to the recogniser and the turn detector of one call, and what they say as events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from voice.asr.v1 import asr_pb2
+from voice.common.v1 import common_pb2
+from voice.turn.v1 import turn_pb2
+
+from services.common.audio import AudioFormat
+from services.orchestrator import events as ev
+from services.orchestrator.agents import Agent
+from services.orchestrator.hearing import Feeds, Hearing, hypothesis_update
+from services.orchestrator.stages.channels import Stages
+from services.orchestrator.stages.stream import StageError, StageStream, StreamHooks
+
+
+@dataclass(frozen=True, slots=True)
+class ListeningHooks:
+    """What listening needs and tells. All run on the event loop."""
+
+    dispatch: Callable[[ev.Event], None]
+    hypothesis: Callable[[int, asr_pb2.Hypothesis], str]
+    """(epoch, hypothesis) -> the turn's whole text: tell the caller what was heard."""
+    turn_over: Callable[[turn_pb2.EndOfTurn], None]
+    """The turn detector ended a turn, told before the event is dispatched."""
+    info: Callable[[str, common_pb2.EngineInfo], None]
+    on_lost: Callable[[StageError], None]
+    on_gave_up: Callable[[StageError], None]
+
+
+class Listening:
+    """One call's ears: `hearing` takes the audio, the two streams carry it, answers become events."""
+
+    def __init__(
+        self, stages: Stages, agent: Agent, audio_format: AudioFormat, session_id: str, hooks: ListeningHooks
+    ) -> None:
+        self._hooks = hooks
+        self._agent = agent
+        limits = {"ready_ms": stages.settings.stage_ready_ms, "grace_ms": stages.settings.stage_grace_ms}
+        asr_config = _asr_config(agent, audio_format, session_id)
+        turn_config = _turn_config(agent, audio_format, session_id)
+        self.asr = StageStream(
+            "asr",
+            StreamHooks(
+                open_call=lambda: stages.call("asr"),
+                config=lambda: asr_config,
+                replay=lambda: self.hearing.replay_asr(),
+                on_response=self._on_asr,
+                on_lost=hooks.on_lost,
+                on_gave_up=hooks.on_gave_up,
+            ),
+            **limits,
+        )
+        self.turn = StageStream(
+            "turn",
+            StreamHooks(
+                open_call=lambda: stages.call("turn"),
+                config=lambda: turn_config,
+                replay=lambda: self.hearing.replay_turn(),
+                on_response=self._on_turn,
+                on_lost=hooks.on_lost,
+                on_gave_up=hooks.on_gave_up,
+            ),
+            **limits,
+        )
+        feeds = Feeds(turn_audio=self.turn.send_audio, asr_audio=self.asr.send_audio, asr_control=self.asr.send)
+        self.hearing = Hearing(audio_format, feeds)
+        self._told: tuple[int, str, bool] = (0, "", False)
+
+    def agent_speaks(self, speaking: bool, epoch: int) -> None:
+        """Tell the turn detector whether the agent is heard."""
+        state = turn_pb2.AgentState(speaking=speaking, turn_epoch=epoch)
+        self.turn.send(turn_pb2.DetectRequest(agent_state=state).SerializeToString())
+
+    # --- recogniser ---------------------------------------------------------------------------------------------------
+
+    def _on_asr(self, raw: bytes) -> None:
+        response = asr_pb2.RecognizeResponse.FromString(raw)
+        if response.HasField("ready"):
+            self._hooks.info("asr", response.ready.info)
+            return
+        if not response.HasField("hypothesis"):
+            return
+        hypothesis, epoch = response.hypothesis, response.turn_epoch
+        text = self._hooks.hypothesis(epoch, hypothesis)
+        told = (epoch, text, hypothesis.is_final)
+        if text and told != self._told:
+            self._told = told
+            self.turn.send(hypothesis_update(text, hypothesis, epoch, bool(self._agent.grammar)))
+        if hypothesis.is_final:
+            self._hooks.dispatch(ev.FinalHeard(epoch, hypothesis.finalize_id, hypothesis.text))
+        elif hypothesis.text:
+            self._hooks.dispatch(ev.PartialHeard(epoch, hypothesis.text))
+
+    # --- turn detector ------------------------------------------------------------------------------------------------
+
+    def _on_turn(self, raw: bytes) -> None:
+        response = turn_pb2.DetectResponse.FromString(raw)
+        dispatch = self._hooks.dispatch
+        match response.WhichOneof("event"):
+            case "ready":
+                self._hooks.info("turn", response.ready.info)
+            case "speech_started":
+                dispatch(ev.SpeechStarted(response.speech_started.onset_ms))
+            case "speech_stopped":
+                dispatch(ev.SpeechStopped())
+            case "eager_end_of_turn":
+                dispatch(ev.EagerEndOfTurn())
+            case "end_of_turn":
+                self._hooks.turn_over(response.end_of_turn)
+                dispatch(ev.EndOfTurn(response.end_of_turn.speech_ms))
+            case "turn_resumed":
+                dispatch(ev.TurnResumed())
+            case "interruption":
+                dispatch(ev.Interruption())
+            case "backchannel":
+                dispatch(ev.Backchannel())
+
+
+def _format(audio_format: AudioFormat) -> common_pb2.AudioFormat:
+    return common_pb2.AudioFormat(
+        sample_rate_hz=audio_format.sample_rate_hz, encoding=common_pb2.AUDIO_ENCODING_PCM_S16LE
+    )
+
+
+def _asr_config(agent: Agent, audio_format: AudioFormat, session_id: str) -> bytes:
+    config = asr_pb2.RecognizeConfig(
+        format=_format(audio_format),
+        language=agent.language,
+        key_terms=[asr_pb2.KeyTerm(text=term.text, boost=term.boost) for term in agent.asr.key_terms],
+        grammar=agent.grammar,
+        partial_interval_ms=agent.asr.partial_interval_ms,
+        session_id=session_id,
+    )
+    return asr_pb2.RecognizeRequest(config=config).SerializeToString()
+
+
+def _turn_config(agent: Agent, audio_format: AudioFormat, session_id: str) -> bytes:
+    config = turn_pb2.DetectConfig(
+        format=_format(audio_format),
+        speech_threshold=agent.turn.speech_threshold,
+        min_endpointing_delay_ms=agent.turn.min_endpointing_delay_ms,
+        max_endpointing_delay_ms=agent.turn.max_endpointing_delay_ms,
+        interruption_speech_ms=agent.turn.interruption_speech_ms,
+        backchannel_silence_ms=agent.turn.backchannel_silence_ms,
+        language=agent.language,
+        session_id=session_id,
+    )
+    return turn_pb2.DetectRequest(config=config).SerializeToString()

@@ -1,0 +1,112 @@
+"""What the caller is told, as serialised responses."""
+
+from __future__ import annotations
+
+from voice.common.v1 import common_pb2
+from voice.orchestrator.v1 import orchestrator_pb2 as pb
+
+from services.orchestrator.events import CloseReason
+from services.orchestrator.latency import Marks
+from services.orchestrator.reply import Reply
+from services.orchestrator.state import Phase
+
+PHASES = {
+    Phase.IDLE: pb.CONVERSATION_STATE_IDLE,
+    Phase.LISTENING: pb.CONVERSATION_STATE_LISTENING,
+    Phase.THINKING: pb.CONVERSATION_STATE_THINKING,
+    Phase.SPEAKING: pb.CONVERSATION_STATE_SPEAKING,
+    Phase.INTERRUPTED: pb.CONVERSATION_STATE_INTERRUPTED,
+}
+REASONS = {
+    CloseReason.CALLER: pb.END_REASON_CALLER,
+    CloseReason.AGENT: pb.END_REASON_AGENT,
+    CloseReason.IDLE: pb.END_REASON_IDLE,
+    CloseReason.STAGE_FAILED: pb.END_REASON_STAGE_FAILED,
+    CloseReason.ENDED_BY_API: pb.END_REASON_ENDED_BY_API,
+    CloseReason.RESUMED_ELSEWHERE: pb.END_REASON_RESUMED_ELSEWHERE,
+}
+
+
+def audio(epoch: int, offset_ms: int, pcm: bytes) -> bytes:
+    """Carry a frame of agent audio."""
+    return pb.ConverseResponse(audio=pb.AgentAudio(turn_epoch=epoch, offset_ms=offset_ms, pcm=pcm)).SerializeToString()
+
+
+def started(session_id: str, agent: str, resumed: bool, stages: dict[str, common_pb2.EngineInfo]) -> bytes:
+    """Say that the call is up."""
+    infos = [pb.StageInfo(stage=stage, info=info) for stage, info in sorted(stages.items())]
+    return pb.ConverseResponse(
+        started=pb.ConversationStarted(session_id=session_id, agent=agent, resumed=resumed, stages=infos)
+    ).SerializeToString()
+
+
+def state_changed(phase: Phase, epoch: int) -> bytes:
+    """Say that the conversation's state changed."""
+    return pb.ConverseResponse(state_changed=pb.StateChanged(state=PHASES[phase], turn_epoch=epoch)).SerializeToString()
+
+
+def transcript(
+    speaker: pb.Speaker.ValueType, text: str, epoch: int, *, is_final: bool, confidence: float = 0.0
+) -> bytes:
+    """Say what was said."""
+    return pb.ConverseResponse(
+        transcript=pb.Transcript(speaker=speaker, text=text, is_final=is_final, confidence=confidence, turn_epoch=epoch)
+    ).SerializeToString()
+
+
+def clear_playback(epoch: int) -> bytes:
+    """Have the caller throw away audio that is not yet played."""
+    return pb.ConverseResponse(clear_playback=pb.ClearPlayback(turn_epoch=epoch)).SerializeToString()
+
+
+def pause_playback(epoch: int) -> bytes:
+    """Have the caller stop playing at once and keep its buffer."""
+    return pb.ConverseResponse(pause_playback=pb.PausePlayback(turn_epoch=epoch)).SerializeToString()
+
+
+def resume_playback(epoch: int) -> bytes:
+    """Have the caller go on playing."""
+    return pb.ConverseResponse(resume_playback=pb.ResumePlayback(turn_epoch=epoch)).SerializeToString()
+
+
+def tool_call(event: pb.ToolCallEvent) -> bytes:
+    """Say that a tool is called, or returned."""
+    return pb.ConverseResponse(tool_call=event).SerializeToString()
+
+
+def error(code: pb.ErrorCode.ValueType, message: str, *, stage: str = "", is_fatal: bool = False) -> bytes:
+    """Say what went wrong."""
+    return pb.ConverseResponse(
+        error=pb.ErrorEvent(code=code, message=message, stage=stage, is_fatal=is_fatal)
+    ).SerializeToString()
+
+
+def going_away(grace_ms: int) -> bytes:
+    """Say that the server is about to stop."""
+    return pb.ConverseResponse(going_away=pb.GoingAway(grace_ms=grace_ms)).SerializeToString()
+
+
+def ended(reason: CloseReason) -> bytes:
+    """Say that the call is over."""
+    return pb.ConverseResponse(ended=pb.ConversationEnded(reason=REASONS[reason])).SerializeToString()
+
+
+def turn_summary(reply: Reply, heard_text: str) -> bytes:
+    """Say that a turn is complete."""
+    return pb.ConverseResponse(
+        turn_summary=pb.TurnSummary(
+            turn_epoch=reply.epoch,
+            user_text=reply.user_text,
+            agent_text=reply.timeline.text,
+            heard_text=heard_text,
+            interrupted=reply.interrupted,
+            response_ms=round(reply.marks.response_ms),
+            hops=_hops(reply.marks),
+            tool_calls=reply.tool_calls,
+            outcome=reply.outcome,
+        )
+    ).SerializeToString()
+
+
+def _hops(marks: Marks) -> list[pb.Hop]:
+    return [pb.Hop(name=name, duration_ms=ms, server_ms=server_ms) for name, ms, server_ms in marks.hops()]

@@ -1,0 +1,167 @@
+"""Paces a reply's audio to the caller a little ahead of real time, and knows how much of it was heard."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from services.common.audio import AudioFormat
+
+LEAD_MS = 200
+"""Audio the caller holds at most: what bridges a late frame, and what a barge-in has to throw away."""
+FRAME_MS = 100
+"""Audio a message once playback runs: the number of messages is the cost, not their size."""
+DONE_TOLERANCE_MS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class PlaybackHooks:
+    """What playback tells of itself. All are called on the event loop and must not block."""
+
+    send: Callable[[int, int, bytes], None]
+    """(epoch, offset_ms, pcm): hand a frame to the caller's stream."""
+    began: Callable[[int], None]
+    """(epoch): the first frame was handed over."""
+    progressed: Callable[[int], None]
+    """(epoch): a frame was handed over."""
+    done: Callable[[int], None]
+    """(epoch): the caller has played all of a finished reply."""
+
+
+class Playback:
+    """Plays one reply at a time. The first frame leaves at once, later ones when the caller's buffer has room.
+
+    The clock: where the caller acknowledges its position, that is the truth and real time fills the gaps; where it does
+    not, real time since the frames were handed over.
+    """
+
+    def __init__(self, audio_format: AudioFormat, hooks: PlaybackHooks, loop: asyncio.AbstractEventLoop) -> None:
+        self._format = audio_format
+        self._hooks = hooks
+        self._loop = loop
+        self._bytes_per_ms = audio_format.byte_count(1000) / 1000
+        self._frame_bytes = audio_format.byte_count(FRAME_MS)
+        self._timer: asyncio.TimerHandle | None = None
+        self.epoch = 0
+        self._reset(0)
+
+    def _reset(self, epoch: int) -> None:
+        self.epoch = epoch
+        self._buffer: deque[bytes] = deque()
+        self._sent_bytes = 0
+        self._base_ms = 0.0
+        self._base_s = self._loop.time()
+        self._is_paused = False
+        self._is_finished = False
+        self._cancel_timer()
+
+    def begin(self, epoch: int) -> None:
+        """Start over for turn `epoch`."""
+        self._reset(epoch)
+
+    def push(self, pcm: bytes) -> None:
+        """Add audio of the current turn."""
+        self._buffer.append(pcm)
+        if self._timer is None:
+            self._pump()
+
+    def finish(self) -> None:
+        """Say that no more audio follows: `done` is told once the caller has played what there is."""
+        self._is_finished = True
+        if self._timer is None:
+            self._pump()
+
+    def pause(self) -> None:
+        """Hand over nothing more, and stop the clock."""
+        self._base_ms = self.position_ms()
+        self._is_paused = True
+        self._cancel_timer()
+
+    def resume(self) -> None:
+        """Go on where `pause` stopped."""
+        if not self._is_paused:
+            return
+        self._is_paused = False
+        self._base_s = self._loop.time()
+        self._pump()
+
+    def clear(self) -> float:
+        """Throw away what was not handed over, end the turn, and return the position for the record, in ms."""
+        position_ms = self.position_ms()
+        self._buffer.clear()
+        self._is_paused = True
+        self._is_finished = False
+        self._base_ms = position_ms
+        self._cancel_timer()
+        return position_ms
+
+    def acknowledge(self, epoch: int, played_ms: int) -> None:
+        """Take the caller's word for its position; of another turn, or beyond what was sent, it counts for nothing."""
+        if epoch == self.epoch and played_ms <= self.sent_ms + 1:
+            self._base_ms = float(played_ms)
+            self._base_s = self._loop.time()
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether playback stands still."""
+        return self._is_paused
+
+    @property
+    def sent_ms(self) -> float:
+        """Audio of the turn handed over so far."""
+        return self._sent_bytes / self._bytes_per_ms
+
+    def position_ms(self) -> float:
+        """Return how much of the turn's audio the caller has played by now."""
+        elapsed_ms = 0.0 if self._is_paused else (self._loop.time() - self._base_s) * 1000
+        return min(self.sent_ms, self._base_ms + elapsed_ms)
+
+    # --- pacing -------------------------------------------------------------------------------------------------------
+
+    def _pump(self) -> None:
+        self._timer = None
+        if self._is_paused:
+            return
+        while self._buffer:
+            ahead_ms = self.sent_ms - self.position_ms()
+            if ahead_ms > LEAD_MS - FRAME_MS:
+                self._schedule(ahead_ms - (LEAD_MS - FRAME_MS))
+                return
+            self._send(self._next_frame())
+        if self._is_finished:
+            left_ms = self.sent_ms - self.position_ms()
+            if left_ms > DONE_TOLERANCE_MS:
+                self._schedule(left_ms)
+            else:
+                self._is_finished = False
+                self._hooks.done(self.epoch)
+
+    def _next_frame(self) -> bytes:
+        frame = self._buffer.popleft()
+        while self._buffer and len(frame) < self._frame_bytes:
+            frame += self._buffer.popleft()
+        if len(frame) > self._frame_bytes:
+            self._buffer.appendleft(frame[self._frame_bytes :])
+            frame = frame[: self._frame_bytes]
+        return frame
+
+    def _send(self, frame: bytes) -> None:
+        if not frame:
+            return
+        offset_ms = self.sent_ms
+        self._base_ms, self._base_s = self.position_ms(), self._loop.time()
+        self._hooks.send(self.epoch, round(offset_ms), frame)
+        is_first = self._sent_bytes == 0
+        self._sent_bytes += len(frame)
+        (self._hooks.began if is_first else self._hooks.progressed)(self.epoch)
+
+    def _schedule(self, delay_ms: float) -> None:
+        self._cancel_timer()
+        self._timer = self._loop.call_later(delay_ms / 1000, self._pump)
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

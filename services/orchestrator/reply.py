@@ -1,0 +1,200 @@
+"""One answer of the agent: model, tools, phrases, synthesis, playback. A failure or a cancel leaves nothing running."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any
+
+from voice.llm.v1 import llm_pb2
+
+from services.orchestrator.events import CloseReason
+from services.orchestrator.history import History, Message, ToolCall
+from services.orchestrator.latency import Marks
+from services.orchestrator.phrases import PhraseChunker
+from services.orchestrator.stages.channels import Stages
+from services.orchestrator.stages.llm import generate
+from services.orchestrator.stages.stream import StageError
+from services.orchestrator.timeline import TimedWord, Timeline
+from services.orchestrator.tools.base import END_CALL
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyLimits:
+    """Deadlines of one reply."""
+
+    first_token_ms: int
+    next_token_ms: int
+    first_audio_ms: int
+    max_tool_rounds: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyHooks:
+    """What a reply needs from its session. All run on the event loop."""
+
+    speak: Callable[[int, str], None]
+    """(phrase_id, text): have a phrase synthesised."""
+    spoken: Callable[[str], None]
+    """(text): a phrase is on its way to synthesis, for the transcript."""
+    run_tool: Callable[[ToolCall], Coroutine[Any, Any, None]]
+    """Run a tool to its end, whatever becomes of the reply, and put its result into the history."""
+    progressed: Callable[[bool], None]
+    """(acted): the reply is alive."""
+    config: Callable[[History], llm_pb2.GenerateConfig]
+    """What to ask the model, given the conversation."""
+    goodbye: str
+    """Said where the model ends the call without a word."""
+
+
+@dataclass(slots=True)
+class Round:
+    """One generation of a reply: its message in the history, and which phrases it became."""
+
+    message: Message
+    first_phrase: int
+    phrases: int = 0
+
+
+@dataclass(slots=True)
+class Reply:
+    """The state of one answer. `run` makes it; the session feeds it what synthesis returns."""
+
+    epoch: int
+    user_text: str
+    history: History
+    limits: ReplyLimits
+    marks: Marks = field(default_factory=Marks)
+    timeline: Timeline = field(default_factory=Timeline)
+    rounds: list[Round] = field(default_factory=list)
+    user_message: Message | None = None
+    close: CloseReason | None = None
+    tool_calls: int = 0
+    interrupted: bool = False
+    outcome: str = ""
+    is_canned: bool = False
+    said: Message | None = None
+    """A fixed sentence's message in the history."""
+    _open_phrases: set[int] = field(default_factory=set)
+    _synthesis: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def run(self, stages: Stages, hooks: ReplyHooks) -> None:
+        """Generate and have spoken. Returns once all audio has come. Raises StageError where a stage failed."""
+        for _ in range(self.limits.max_tool_rounds):
+            calls = await self._generate(stages, hooks)
+            others = [call for call in calls if call.name != END_CALL]
+            if len(others) < len(calls):
+                self.close = CloseReason.AGENT
+                self.history.add_result(next(call.id for call in calls if call.name == END_CALL), "{}")
+            if not others:
+                break
+            await self._run_tools(others, hooks)
+            if self.close:
+                break
+        else:
+            raise StageError("llm", f"it asked for tools more than {self.limits.max_tool_rounds} times in one turn")
+        if not self.timeline.text:
+            if self.close is None:
+                raise StageError("llm", "it answered nothing")
+            self._speak(hooks.goodbye, hooks)
+        await self.await_synthesis()
+
+    async def _generate(self, stages: Stages, hooks: ReplyHooks) -> list[ToolCall]:
+        for attempt in (1, 2):
+            try:
+                return await self._generate_once(stages, hooks)
+            except StageError as error:
+                # Nothing was said or done in this round yet: another replica, or the restarted one, may answer.
+                if attempt == 2 or error.is_rejection or self.rounds[-1].phrases or self.rounds[-1].message.tool_calls:
+                    raise
+                self.history.remove(self.rounds.pop().message)
+        raise AssertionError("both attempts end in a return or a raise")
+
+    async def _generate_once(self, stages: Stages, hooks: ReplyHooks) -> list[ToolCall]:
+        config = hooks.config(self.history)
+        current = Round(self.history.add(Message("assistant", "")), first_phrase=self.timeline.phrase_count)
+        self.rounds.append(current)
+        chunker = PhraseChunker()
+        responses = generate(
+            stages, config, first_token_ms=self.limits.first_token_ms, next_token_ms=self.limits.next_token_ms
+        )
+        async with contextlib.aclosing(responses) as stream:
+            async for response in stream:
+                match response.WhichOneof("event"):
+                    case "text_delta":
+                        self.marks.mark("token")
+                        self.marks.server("first_token", response.timing.received_to_sent_us)
+                        for phrase in chunker.push(response.text_delta.text):
+                            self._speak(phrase, hooks, current)
+                    case "tool_call":
+                        call = response.tool_call
+                        current.message.tool_calls.append(ToolCall(call.id, call.name, call.arguments_json))
+                    case "finished":
+                        break
+        if rest := chunker.flush():
+            self._speak(rest, hooks, current)
+        return current.message.tool_calls
+
+    async def _run_tools(self, calls: list[ToolCall], hooks: ReplyHooks) -> None:
+        self.tool_calls += len(calls)
+        hooks.progressed(True)
+        # Shielded by the session: what a tool has begun, it finishes, and its result is kept, even if the caller
+        # interrupts this reply.
+        await asyncio.gather(*(hooks.run_tool(call) for call in calls))
+        hooks.progressed(True)
+
+    def _speak(self, text: str, hooks: ReplyHooks, current: Round | None = None) -> None:
+        phrase_id = self.timeline.add_phrase(text)
+        if current is not None:
+            current.phrases += 1
+            current.message.content = " ".join(part for part in (current.message.content, text) if part)
+        self.expect(phrase_id)
+        self.marks.mark("phrase_sent")
+        hooks.speak(phrase_id, text)
+        hooks.spoken(text)
+
+    def expect(self, phrase_id: int) -> None:
+        """Wait for this phrase's audio too."""
+        self._open_phrases.add(phrase_id)
+
+    async def await_synthesis(self) -> None:
+        """Wait until all phrases have come as audio. Raises StageError where none comes for `first_audio_ms`."""
+        while self._open_phrases:
+            self._synthesis.clear()
+            try:
+                async with asyncio.timeout(self.limits.first_audio_ms / 1000):
+                    await self._synthesis.wait()
+            except TimeoutError:
+                raise StageError("tts", f"no audio for {self.limits.first_audio_ms} ms") from None
+
+    # --- what synthesis returns ---------------------------------------------------------------------------------------
+
+    def on_audio(self, phrase_id: int, audio_ms: float, *, is_last: bool, server_us: int) -> None:
+        """Count audio of a phrase."""
+        self.marks.mark("audio")
+        self.marks.server("first_audio", server_us)
+        self.timeline.add_audio(phrase_id, audio_ms, is_last=is_last)
+        if is_last:
+            self._open_phrases.discard(phrase_id)
+        self._synthesis.set()
+
+    def on_words(self, phrase_id: int, words: list[TimedWord]) -> None:
+        """Take a phrase's word timings."""
+        self.timeline.add_words(phrase_id, words)
+
+    # --- what was heard -----------------------------------------------------------------------------------------------
+
+    def truncate(self, played_ms: float) -> str:
+        """Cut the history down to what was heard in `played_ms` of audio, and return that."""
+        heard = self.timeline.heard(played_ms)
+        for current in self.rounds:
+            parts = heard[current.first_phrase : current.first_phrase + current.phrases]
+            current.message.content = " ".join(part for part in parts if part)
+            if not current.message.content and not current.message.tool_calls:
+                self.history.remove(current.message)
+        text = self.timeline.heard_text(played_ms)
+        if self.said is not None:
+            self.said.content = text
+        return text

@@ -1,0 +1,361 @@
+"""One conversation: the state machine in the middle, the caller on one side, the stages on the other."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from voice.asr.v1 import asr_pb2
+from voice.common.v1 import common_pb2
+from voice.orchestrator.v1 import orchestrator_pb2 as pb
+from voice.turn.v1 import turn_pb2
+
+from services.common.audio import AudioFormat
+from services.orchestrator import events as ev
+from services.orchestrator import messages
+from services.orchestrator.agents import Agent
+from services.orchestrator.caller import CallerHooks, CallerInput
+from services.orchestrator.canned import CannedSpeech
+from services.orchestrator.deadlines import Deadlines
+from services.orchestrator.history import History
+from services.orchestrator.latency import Marks
+from services.orchestrator.listening import Listening, ListeningHooks
+from services.orchestrator.outbox import Outbox
+from services.orchestrator.sessions.keeper import Keeper
+from services.orchestrator.sessions.store import SessionRecord
+from services.orchestrator.settings import OrchestratorSettings
+from services.orchestrator.speaking import Speaking, SpeakingHooks
+from services.orchestrator.stages.channels import Stages
+from services.orchestrator.stages.stream import StageError, wait_until_up
+from services.orchestrator.state import TurnState, step, watchdog
+from services.orchestrator.tools.base import Tool
+from services.orchestrator.tools.client import ClientTools
+
+log = logging.getLogger(__name__)
+
+CANNED_WAIT_S = 2.0
+FLUSH_S = 2.0
+TOOLS_FINISH_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class CallSetup:
+    """What a call begins with."""
+
+    record: SessionRecord
+    agent: Agent
+    audio_format: AudioFormat
+    tools: dict[str, Tool]
+    client_tools: ClientTools
+    is_resumed: bool
+    sends_progress: bool
+
+
+def deadlines_of(settings: OrchestratorSettings) -> Deadlines:
+    """Return the state machine's deadlines as set."""
+    return Deadlines(
+        idle_ms=settings.idle_ms,
+        utterance_ms=settings.utterance_ms,
+        transcript_ms=settings.transcript_ms,
+        reply_ms=settings.reply_ms,
+        judgement_ms=settings.judgement_ms,
+    )
+
+
+class Session:
+    """A call from its start to its end. Everything runs in one TaskGroup; nothing outlives it."""
+
+    def __init__(self, setup: CallSetup, stages: Stages, canned: CannedSpeech, keeper: Keeper) -> None:
+        self._setup = setup
+        self._stages = stages
+        self._canned = canned
+        self._keeper = keeper
+        self._deadlines = deadlines_of(stages.settings)
+        self._history = History.from_json(setup.record.messages)
+        self._state = TurnState(last_epoch=setup.record.last_epoch, epoch=setup.record.last_epoch)
+        self._turns = setup.record.turns
+        self._events: deque[ev.Event] = deque()
+        self._is_stepping = False
+        self._engines: dict[str, common_pb2.EngineInfo] = {}
+        self._marks = Marks()
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_key: object = None
+        self._over = asyncio.Event()
+        self._tasks: asyncio.TaskGroup
+        self._tool_tasks: set[asyncio.Task[None]] = set()
+        self.closed = asyncio.Event()
+        """Set once the call is over and its record is kept."""
+        self.session_id = setup.record.session_id
+        self.agent_name = setup.agent.name
+
+    @property
+    def turns(self) -> int:
+        """Turns so far."""
+        return self._turns
+
+    # --- life ---------------------------------------------------------------------------------------------------------
+
+    async def run(self, requests: AsyncIterator[bytes], write: Callable[[bytes], Awaitable[None]]) -> None:
+        """Hold the conversation until it ends or the caller is gone. Raises NotReady where a stage is down then."""
+        self._outbox = Outbox(write)
+        forget = self._stages.on_unhealthy(self._on_unhealthy)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                self._tasks = tasks
+                self._assemble()
+                running = [tasks.create_task(stream.run(), name=f"{stream.stage}-stream") for stream in self._streams()]
+                running.append(tasks.create_task(self._outbox.run(), name="caller-writer"))
+                await self._begin(requests, running)
+                await self._over.wait()
+                await self._wind_up()
+                for task in [*running, *self._spawned]:
+                    task.cancel()
+        finally:
+            forget()
+            self._stop_timer()
+            self._speaking.close()
+            self._keep()
+
+    def _streams(self) -> tuple[Any, ...]:
+        return self._listening.asr, self._listening.turn, self._speaking.speech.stream
+
+    def _assemble(self) -> None:
+        setup = self._setup
+        self._spawned: set[asyncio.Task[None]] = set()
+        self._listening = Listening(
+            self._stages,
+            setup.agent,
+            setup.audio_format,
+            self.session_id,
+            ListeningHooks(
+                dispatch=self.dispatch,
+                hypothesis=self._on_hypothesis,
+                turn_over=self._on_turn_over,
+                info=self._engines.__setitem__,
+                on_lost=self._on_stage_lost,
+                on_gave_up=self._on_stage_gave_up,
+            ),
+        )
+        self._speaking = Speaking(
+            self._stages,
+            setup.agent,
+            setup.audio_format,
+            self.session_id,
+            self._history,
+            setup.tools,
+            self._canned,
+            SpeakingHooks(
+                dispatch=self.dispatch,
+                send=self._outbox.send,
+                spawn=self._spawn,
+                agent_speaks=self._listening.agent_speaks,
+                info=self._engines.__setitem__,
+                changed=self._keep,
+                failed=self._on_stage_lost,
+                on_gave_up=self._on_stage_gave_up,
+            ),
+            setup.sends_progress,
+        )
+        self._caller = CallerInput(
+            setup.audio_format,
+            CallerHooks(
+                audio=self._listening.hearing.on_audio,
+                progress=self._speaking.acknowledge,
+                dispatch=self.dispatch,
+                tool_result=setup.client_tools.on_result,
+                refuse=self._refuse,
+                end=lambda: self._end(ev.CloseReason.CALLER),
+            ),
+            burst_ms=self._stages.settings.audio_burst_ms,
+            max_chunk_ms=self._stages.settings.max_chunk_ms,
+        )
+
+    def _spawn(self, coroutine: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        task = self._tasks.create_task(coroutine, name=name)
+        kept = self._tool_tasks if name.startswith("tool-") else self._spawned
+        kept.add(task)
+        task.add_done_callback(kept.discard)
+        return task
+
+    async def _begin(self, requests: AsyncIterator[bytes], running: list[asyncio.Task[None]]) -> None:
+        setup = self._setup
+        canned = self._spawn(self._canned.prepare(setup.agent, setup.audio_format), "canned-speech")
+        await wait_until_up(self._streams(), self._stages.settings.stage_ready_ms)
+        self._outbox.send(messages.started(self.session_id, self.agent_name, setup.is_resumed, self._engines))
+        running.append(self._tasks.create_task(self._read_caller(requests), name="caller-reader"))
+        await asyncio.wait({canned}, timeout=CANNED_WAIT_S)
+        log.info("call started", extra={"agent": self.agent_name, "resumed": setup.is_resumed})
+        unanswered = self._history.unanswered_text if setup.is_resumed else ""
+        if unanswered:
+            self._history.messages.pop()
+        self.dispatch(ev.CallStarted(greet=not setup.is_resumed, unanswered_text=unanswered))
+
+    async def _read_caller(self, requests: AsyncIterator[bytes]) -> None:
+        async for raw in requests:
+            self._caller.on_message(raw)
+            if self._over.is_set():
+                return
+        log.info("the caller is gone; the session can be resumed")
+        self._over.set()
+
+    async def _wind_up(self) -> None:
+        """Let running tools finish and the last responses go out, within short deadlines."""
+        if self._tool_tasks:
+            await asyncio.wait(set(self._tool_tasks), timeout=TOOLS_FINISH_S)
+            for task in self._tool_tasks:
+                task.cancel()
+        try:
+            async with asyncio.timeout(FLUSH_S):
+                await self._outbox.flushed()
+        except TimeoutError:
+            log.info("the caller did not take the last responses")
+
+    def _end(self, reason: ev.CloseReason) -> None:
+        if not self._over.is_set():
+            self._speaking.close()
+            self._outbox.send(messages.ended(reason))
+            log.info("call ended", extra={"reason": reason.value, "turns": self._turns})
+            self._over.set()
+
+    def end(self, reason: ev.CloseReason) -> None:
+        """End the call from outside: by the API, or because the session goes on elsewhere."""
+        self._end(reason)
+
+    def going_away(self, grace_ms: int) -> None:
+        """Tell the caller that the server is about to stop."""
+        self._outbox.send(messages.going_away(grace_ms))
+
+    def _keep(self) -> None:
+        self._keeper.keep(
+            SessionRecord(
+                session_id=self.session_id,
+                agent=self.agent_name,
+                last_epoch=self._state.last_epoch,
+                turns=self._turns,
+                messages=self._history.to_json(),
+            )
+        )
+
+    # --- events -------------------------------------------------------------------------------------------------------
+
+    def dispatch(self, event: ev.Event) -> None:
+        """Run one event through the state machine and carry out what it orders. Events that arise meanwhile follow."""
+        self._events.append(event)
+        if self._is_stepping:
+            return
+        self._is_stepping = True
+        try:
+            while self._events:
+                self._step(self._events.popleft())
+        finally:
+            self._is_stepping = False
+        self._arm()
+
+    def _step(self, event: ev.Event) -> None:
+        before = self._state
+        self._state, actions = step(before, event, self._deadlines)
+        if (before.phase, before.epoch) != (self._state.phase, self._state.epoch):
+            self._outbox.send(messages.state_changed(self._state.phase, self._state.epoch))
+        for action in actions:
+            self._act(action)
+
+    def _act(self, action: ev.Action) -> None:
+        hearing, speaking = self._listening.hearing, self._speaking
+        match action:
+            case ev.OpenUtterance(epoch, onset_ms):
+                hearing.open_utterance(epoch, onset_ms)
+            case ev.Finalize(_, finalize_id):
+                hearing.finalize(finalize_id)
+            case ev.CloseUtterance():
+                hearing.close_utterance()
+            case ev.StartReply(epoch, user_text):
+                self._turns += 1
+                speaking.start_reply(epoch, user_text, self._take_marks())
+            case ev.Say(epoch, phrase, close):
+                speaking.say(epoch, phrase, close)
+            case ev.CancelReply(epoch, unsay_user):
+                speaking.cancel(epoch, unsay_user=unsay_user)
+            case ev.PausePlayback(epoch):
+                speaking.pause(epoch)
+            case ev.ResumePlayback(epoch):
+                speaking.resume(epoch)
+            case ev.RestartRecogniser():
+                self._listening.asr.restart("it did not finalise in time")
+            case ev.EndCall(reason):
+                self._end(reason)
+
+    # --- watchdog -----------------------------------------------------------------------------------------------------
+
+    def _arm(self) -> None:
+        state = self._state
+        dog = watchdog(state)
+        key = (dog, state.epoch, state.utterance, state.activity)
+        if key == self._timer_key:
+            return
+        self._stop_timer()
+        self._timer_key = key
+        if dog is not None and not self._over.is_set():
+            self._timer = self._loop.call_later(self._deadlines.of(dog) / 1000, self._expire, dog)
+
+    def _expire(self, dog: ev.Watchdog) -> None:
+        log.info("watchdog", extra={"waited_for": dog.value})
+        self._timer_key = None
+        self.dispatch(ev.WatchdogExpired(dog))
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    # --- what the stages say ------------------------------------------------------------------------------------------
+
+    def _on_hypothesis(self, epoch: int, hypothesis: asr_pb2.Hypothesis) -> str:
+        if epoch != self._state.utterance or not hypothesis.text:
+            return ""
+        text = " ".join(part for part in (self._state.kept_text, hypothesis.text) if part)
+        self._outbox.send(
+            messages.transcript(
+                pb.SPEAKER_USER, text, epoch, is_final=hypothesis.is_final, confidence=hypothesis.confidence
+            )
+        )
+        return text
+
+    def _on_turn_over(self, end: turn_pb2.EndOfTurn) -> None:
+        self._marks = Marks(speech_end_s=self._listening.hearing.arrival_s(end.speech_end_ms))
+        self._marks.mark("turn_over")
+
+    def _take_marks(self) -> Marks:
+        marks, self._marks = self._marks, Marks()
+        marks.mark("committed", time.monotonic())
+        return marks
+
+    def _on_unhealthy(self, stage: str) -> None:
+        for stream in self._streams():
+            if stream.stage == stage:
+                stream.restart("it does not answer health checks")
+
+    def _on_stage_lost(self, error: StageError) -> None:
+        log.warning("stage failed", extra={"stage": error.stage, "error": error.detail})
+        self._outbox.send(messages.error(pb.ERROR_CODE_STAGE_FAILED, str(error), stage=error.stage))
+
+    def _on_stage_gave_up(self, error: StageError) -> None:
+        log.error("stage stays down", extra={"stage": error.stage, "error": error.detail})
+        fatal = messages.error(pb.ERROR_CODE_STAGE_FAILED, str(error), stage=error.stage, is_fatal=True)
+        self._outbox.send(fatal)
+        self.dispatch(ev.StageGaveUp())
+
+    # --- what the caller says -----------------------------------------------------------------------------------------
+
+    def _refuse(self, code: pb.ErrorCode.ValueType, message: str) -> None:
+        self._outbox.send(messages.error(code, message))
+
+    def store_failed(self) -> None:
+        """Tell the caller that the session could not be resumed for now."""
+        message = "the session store does not answer: the call goes on, but could not be resumed"
+        self._outbox.send(messages.error(pb.ERROR_CODE_SESSION_STORE, message))

@@ -1,0 +1,1 @@
+"""What is kept of a session, so that it survives a broken call."""

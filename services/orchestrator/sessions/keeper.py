@@ -1,0 +1,64 @@
+"""Keeps sessions without anybody waiting for the store: the newest record wins, a failing store is told once."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+
+from services.orchestrator.sessions.store import SessionRecord, SessionStore, StoreUnavailable
+
+log = logging.getLogger(__name__)
+
+RETRY_S = 1.0
+TOUCH_EVERY_S = 60.0
+
+
+class Keeper:
+    """Writes one live session's records to the store, in the background."""
+
+    def __init__(self, store: SessionStore, on_failed: Callable[[], None]) -> None:
+        self._store = store
+        self._on_failed = on_failed
+        self._newest: SessionRecord | None = None
+        self._kept: SessionRecord | None = None
+        self._wake = asyncio.Event()
+        self._has_failed = False
+
+    def keep(self, record: SessionRecord) -> None:
+        """Have a record kept soon; returns at once."""
+        self._newest = record
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Write until cancelled. What the store misses while it is away is written when it is back."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(RETRY_S if self._has_failed else TOUCH_EVERY_S):
+                    await self._wake.wait()
+            self._wake.clear()
+            await self._write()
+
+    async def flush(self) -> None:
+        """Write what is not written yet; the store's own deadline bounds it."""
+        if self._newest is not self._kept:
+            await self._write()
+
+    async def _write(self) -> None:
+        record = self._newest
+        if record is None:
+            return
+        try:
+            if record is self._kept:
+                await self._store.touch(record.session_id)
+            else:
+                await self._store.save(record)
+        except StoreUnavailable as error:
+            if not self._has_failed:
+                log.warning("session not kept", extra={"error": str(error)})
+                self._on_failed()
+            self._has_failed = True
+        else:
+            self._has_failed = False
+            self._kept = record

@@ -1,0 +1,370 @@
+"""The agent's side of one call: the reply in progress, its tools, its voice, its playback."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from voice.common.v1 import common_pb2
+from voice.llm.v1 import llm_pb2
+from voice.orchestrator.v1 import orchestrator_pb2 as pb
+
+from services.common.audio import AudioFormat
+from services.orchestrator import events as ev
+from services.orchestrator import messages
+from services.orchestrator.agents import Agent
+from services.orchestrator.canned import CannedSpeech
+from services.orchestrator.history import History, Message, ToolCall
+from services.orchestrator.latency import Marks
+from services.orchestrator.playback import Playback, PlaybackHooks
+from services.orchestrator.reply import Reply, ReplyHooks, ReplyLimits
+from services.orchestrator.stages.channels import Stages
+from services.orchestrator.stages.stream import StageError, as_stage_error
+from services.orchestrator.stages.tts import Speech, SpeechHooks, tts_config
+from services.orchestrator.timeline import TimedWord
+from services.orchestrator.tools.base import Tool, ToolError, ToolRequest
+
+log = logging.getLogger(__name__)
+
+PROGRESS_EVERY_MS = 5_000
+ACKNOWLEDGE_MS = 200
+"""After an interruption, how long the caller's own word on its position is waited for."""
+TOOL_MARGIN_MS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class SpeakingHooks:
+    """What speaking needs and tells. All run on the event loop."""
+
+    dispatch: Callable[[ev.Event], None]
+    send: Callable[[bytes], None]
+    spawn: Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]]
+    agent_speaks: Callable[[bool, int], None]
+    info: Callable[[str, common_pb2.EngineInfo], None]
+    changed: Callable[[], None]
+    """The history changed: keep it."""
+    failed: Callable[[StageError], None]
+    """A stage failed: tell the caller."""
+    on_gave_up: Callable[[StageError], None]
+
+
+class Speaking:
+    """One call's mouth. At most one reply at a time is audible; its epoch is on everything it sends."""
+
+    def __init__(
+        self,
+        stages: Stages,
+        agent: Agent,
+        audio_format: AudioFormat,
+        session_id: str,
+        history: History,
+        tools: Mapping[str, Tool],
+        canned: CannedSpeech,
+        hooks: SpeakingHooks,
+        sends_progress: bool,
+    ) -> None:
+        settings = stages.settings
+        self._stages = stages
+        self._agent = agent
+        self._format = audio_format
+        self._session_id = session_id
+        self._history = history
+        self._tools = tools
+        self._definitions = [tool.definition() for tool in tools.values()]
+        self._canned = canned
+        self._hooks = hooks
+        self._sends_progress = sends_progress
+        self._limits = ReplyLimits(
+            settings.first_token_ms, settings.next_token_ms, settings.first_audio_ms, settings.max_tool_rounds
+        )
+        self._reply: Reply | None = None
+        self._making: asyncio.Task[None] | None = None
+        self._is_audible = False
+        self._awaiting_position: asyncio.Event | None = None
+        self._progress_told_ms = 0.0
+        self.playback = Playback(
+            audio_format,
+            PlaybackHooks(self._send_frame, self._on_began, self._on_progress, self._on_played),
+            asyncio.get_running_loop(),
+        )
+        self.speech = Speech(
+            stages,
+            tts_config(agent, audio_format, session_id),
+            SpeechHooks(
+                on_ready=lambda info: hooks.info("tts", info),
+                on_audio=self._on_audio,
+                on_words=self._on_words,
+                on_lost=hooks.failed,
+                on_gave_up=hooks.on_gave_up,
+            ),
+            ready_ms=settings.stage_ready_ms,
+            grace_ms=settings.stage_grace_ms,
+        )
+
+    # --- beginning ----------------------------------------------------------------------------------------------------
+
+    def start_reply(self, epoch: int, user_text: str, marks: Marks) -> None:
+        """Answer `user_text`."""
+        reply = self._begin(epoch, user_text, marks)
+        reply.user_message = self._history.add(Message("user", user_text))
+        self._hooks.changed()
+        self._making = self._hooks.spawn(self._make(reply), f"reply-{epoch}")
+
+    def say(self, epoch: int, phrase: ev.Phrase, close: ev.CloseReason | None) -> None:
+        """Speak a fixed sentence: from the shelf where it is there, through synthesis otherwise."""
+        reply = self._begin(epoch, "", Marks())
+        reply.is_canned = True
+        reply.close = close
+        reply.outcome = phrase.value
+        text = self._agent.phrase(phrase)
+        self._making = self._hooks.spawn(self._say(reply, phrase, text), f"say-{epoch}")
+
+    def _begin(self, epoch: int, user_text: str, marks: Marks) -> Reply:
+        self._end_of_reply()
+        self._reply = Reply(epoch, user_text, self._history, self._limits, marks)
+        self._progress_told_ms = 0.0
+        self.playback.begin(epoch)
+        return self._reply
+
+    async def _make(self, reply: Reply) -> None:
+        hooks = ReplyHooks(
+            speak=lambda phrase_id, text: self.speech.speak(reply.epoch, phrase_id, text),
+            spoken=lambda text: self._tell_transcript(reply, text),
+            run_tool=lambda call: self._run_tool(reply, call),
+            progressed=lambda acted: self._hooks.dispatch(ev.ReplyProgressed(reply.epoch, acted)),
+            config=lambda history: self._config(reply.epoch, history),
+            goodbye=self._agent.phrase(ev.Phrase.GOODBYE),
+        )
+        try:
+            await reply.run(self._stages, hooks)
+        except StageError as error:
+            self._fail(reply, error)
+        except Exception as error:  # a fault of ours must end in an apology too, never in silence
+            log.exception("reply failed")
+            self._fail(reply, as_stage_error("orchestrator", error))
+        else:
+            self.playback.finish()
+
+    async def _say(self, reply: Reply, phrase: ev.Phrase, text: str) -> None:
+        if not text:
+            self._hooks.dispatch(ev.PlaybackDone(reply.epoch, reply.close))
+            return
+        reply.said = self._history.add(Message("assistant", text))
+        phrase_id = reply.timeline.add_phrase(text)
+        self._tell_transcript(reply, text)
+        canned = self._canned.get(self._agent, self._format, phrase)
+        if canned is not None:
+            reply.timeline.add_words(phrase_id, canned.words)
+            self._play(reply, phrase_id, canned.pcm, is_last=True, server_us=0)
+            self.playback.finish()
+            return
+        reply.expect(phrase_id)
+        self.speech.speak(reply.epoch, phrase_id, text)
+        try:
+            await reply.await_synthesis()
+        except StageError as error:
+            self._fail(reply, error)
+        else:
+            self.playback.finish()
+
+    def _fail(self, reply: Reply, error: StageError) -> None:
+        if reply is not self._reply:
+            return
+        reply.outcome = f"failed: {error.stage}"
+        self.speech.cancel(reply.epoch)
+        self._hooks.failed(error)
+        epoch, is_canned = reply.epoch, reply.is_canned
+        self._finish_early()
+        self._hooks.dispatch(ev.ReplyFailed(epoch, canned=is_canned))
+
+    def _config(self, epoch: int, history: History) -> llm_pb2.GenerateConfig:
+        model = self._agent.llm
+        return llm_pb2.GenerateConfig(
+            session_id=self._session_id,
+            turn_epoch=epoch,
+            model=model.model,
+            messages=history.for_model(self._agent.prompt),
+            tools=self._definitions,
+            sampling=llm_pb2.Sampling(temperature=model.temperature, top_p=model.top_p, max_tokens=model.max_tokens),
+            priority=llm_pb2.GENERATION_PRIORITY_LIVE,
+            language=self._agent.language,
+        )
+
+    def _tell_transcript(self, reply: Reply, text: str) -> None:
+        self._hooks.send(messages.transcript(pb.SPEAKER_AGENT, text, reply.epoch, is_final=True))
+
+    # --- audio --------------------------------------------------------------------------------------------------------
+
+    def _on_audio(self, epoch: int, phrase_id: int, pcm: bytes, is_last: bool, server_us: int) -> None:
+        if self._reply is not None and self._reply.epoch == epoch:
+            self._play(self._reply, phrase_id, pcm, is_last=is_last, server_us=server_us)
+
+    def _play(self, reply: Reply, phrase_id: int, pcm: bytes, *, is_last: bool, server_us: int) -> None:
+        reply.on_audio(phrase_id, self._format.duration_ms(len(pcm)), is_last=is_last, server_us=server_us)
+        if pcm:
+            self.playback.push(pcm)
+
+    def _on_words(self, epoch: int, phrase_id: int, words: list[TimedWord]) -> None:
+        if self._reply is not None and self._reply.epoch == epoch:
+            self._reply.timeline.add_words(phrase_id, words)
+
+    def _send_frame(self, epoch: int, offset_ms: int, pcm: bytes) -> None:
+        self._hooks.send(messages.audio(epoch, offset_ms, pcm))
+
+    def _on_began(self, epoch: int) -> None:
+        if self._reply is not None:
+            self._reply.marks.mark("played")
+        self._is_audible = True
+        self._hooks.agent_speaks(True, epoch)
+        self._hooks.dispatch(ev.AudioBegan(epoch))
+
+    def _on_progress(self, epoch: int) -> None:
+        sent_ms = self.playback.sent_ms
+        if sent_ms - self._progress_told_ms > PROGRESS_EVERY_MS:
+            self._progress_told_ms = sent_ms
+            self._hooks.dispatch(ev.ReplyProgressed(epoch))
+
+    def _on_played(self, epoch: int) -> None:
+        reply = self._reply
+        if reply is None or reply.epoch != epoch:
+            return
+        self._summarise(reply, reply.timeline.text)
+        self._reply = None
+        self._silent()
+        self._hooks.dispatch(ev.PlaybackDone(epoch, reply.close))
+
+    def _silent(self) -> None:
+        if self._is_audible:
+            self._is_audible = False
+            self._hooks.agent_speaks(False, self.playback.epoch)
+
+    # --- pausing and ending -------------------------------------------------------------------------------------------
+
+    def pause(self, epoch: int) -> None:
+        """Let the caller hear silence at once."""
+        if self.playback.epoch == epoch:
+            self._hooks.send(messages.pause_playback(epoch))
+            self.playback.pause()
+
+    def resume(self, epoch: int) -> None:
+        """Go on where it paused."""
+        if self.playback.epoch == epoch:
+            self._hooks.send(messages.resume_playback(epoch))
+            self.playback.resume()
+
+    def cancel(self, epoch: int, *, unsay_user: bool) -> None:
+        """Stop the reply down to the engines; `ReplyCancelled` follows once it is known what was heard."""
+        reply = self._reply
+        if reply is None or reply.epoch != epoch:
+            self._hooks.dispatch(ev.ReplyCancelled(epoch))
+            return
+        if self._making is not None:
+            self._making.cancel()
+        self.speech.cancel(epoch)
+        was_paused = self.playback.is_paused
+        was_audible = self._is_audible
+        self.playback.clear()
+        self._hooks.send(messages.clear_playback(epoch))
+        self._silent()
+        reply.interrupted = was_audible
+        if unsay_user and reply.user_message is not None and not reply.tool_calls:
+            self._history.remove(reply.user_message)
+            reply.outcome = "resumed"
+        if self._sends_progress and was_audible and not was_paused:
+            self._hooks.spawn(self._truncate_when_acknowledged(reply), f"truncate-{epoch}")
+        else:
+            self._truncate(reply)
+
+    async def _truncate_when_acknowledged(self, reply: Reply) -> None:
+        self._awaiting_position = asyncio.Event()
+        try:
+            async with asyncio.timeout(ACKNOWLEDGE_MS / 1000):
+                await self._awaiting_position.wait()
+        except TimeoutError:
+            log.info("no playback position from the caller: the pacing clock decides what was heard")
+        self._truncate(reply)
+
+    def _truncate(self, reply: Reply) -> None:
+        if reply is self._reply:
+            self._finish_early()
+        self._hooks.dispatch(ev.ReplyCancelled(reply.epoch))
+
+    def _finish_early(self) -> None:
+        """Record what was heard of the reply that did not come to its end."""
+        reply, self._reply = self._reply, None
+        if reply is None:
+            return
+        self._silent()
+        heard = reply.truncate(self.playback.position_ms())
+        self.playback.clear()
+        self._summarise(reply, heard)
+        self._hooks.changed()
+
+    def _end_of_reply(self) -> None:
+        """Leave nothing of an earlier reply running before another begins."""
+        if self._reply is not None:
+            if self._making is not None:
+                self._making.cancel()
+            self.speech.cancel(self._reply.epoch)
+            self._hooks.send(messages.clear_playback(self._reply.epoch))
+            self._finish_early()
+
+    def _summarise(self, reply: Reply, heard: str) -> None:
+        self._hooks.send(messages.turn_summary(reply, heard))
+        self._hooks.changed()
+
+    def acknowledge(self, epoch: int, played_ms: int) -> None:
+        """Take the caller's playback position."""
+        self.playback.acknowledge(epoch, played_ms)
+        if self._awaiting_position is not None and epoch == self.playback.epoch:
+            self._awaiting_position.set()
+
+    def close(self) -> None:
+        """Record what was heard when the call ends in the middle of a reply."""
+        self._finish_early()
+
+    # --- tools --------------------------------------------------------------------------------------------------------
+
+    async def _run_tool(self, reply: Reply, call: ToolCall) -> None:
+        """Run a tool in a task of its own, which a cancelled reply leaves running."""
+        await asyncio.shield(self._hooks.spawn(self._tool(reply, call), f"tool-{call.name}"))
+
+    async def _tool(self, reply: Reply, call: ToolCall) -> None:
+        tool = self._tools.get(call.name)
+        event = pb.ToolCallEvent(
+            call_id=call.id,
+            name=call.name,
+            arguments_json=call.arguments_json,
+            runs_at_client=tool is not None and tool.runs_at_client,
+            status=pb.TOOL_CALL_STATUS_STARTED,
+            turn_epoch=reply.epoch,
+        )
+        self._hooks.send(messages.tool_call(event))
+        began_s = time.monotonic()
+        try:
+            result = await self._result(tool, call)
+            event.status, event.result_json = pb.TOOL_CALL_STATUS_SUCCEEDED, result
+        except ToolError as error:
+            result = json.dumps({"error": str(error)})
+            event.status, event.error = pb.TOOL_CALL_STATUS_FAILED, str(error)
+        event.duration_ms = round((time.monotonic() - began_s) * 1000)
+        self._hooks.send(messages.tool_call(event))
+        self._history.add_result(call.id, result)
+        self._hooks.changed()
+
+    async def _result(self, tool: Tool | None, call: ToolCall) -> str:
+        if tool is None:
+            raise ToolError(f"there is no tool named {call.name}")
+        try:
+            arguments = json.loads(call.arguments_json)
+            async with asyncio.timeout((tool.timeout_ms + TOOL_MARGIN_MS) / 1000):
+                return await tool.run(ToolRequest(call.id, call.name, arguments, self._session_id))
+        except TimeoutError as error:
+            raise ToolError(f"tool {call.name} did not answer within {tool.timeout_ms} ms") from error
+        except ValueError as error:
+            raise ToolError(f"the arguments for tool {call.name} are no JSON") from error

@@ -1,0 +1,1 @@
+"""The stages as the orchestrator sees them: streams that reopen themselves, and what they say."""

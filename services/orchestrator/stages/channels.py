@@ -1,0 +1,112 @@
+"""One shared gRPC channel a stage a process, and whether the stage behind it is healthy."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import grpc
+import grpc.aio
+from grpc_health.v1 import health_pb2
+
+from services.common.telemetry import outgoing_metadata
+from services.orchestrator.settings import OrchestratorSettings
+from services.orchestrator.stages.stream import RawCall
+
+log = logging.getLogger(__name__)
+
+STAGES = ("asr", "turn", "llm", "tts")
+METHODS = {
+    "asr": "/voice.asr.v1.StreamingAsr/Recognize",
+    "turn": "/voice.turn.v1.TurnDetector/Detect",
+    "llm": "/voice.llm.v1.LanguageModel/Generate",
+    "tts": "/voice.tts.v1.StreamingTts/Synthesize",
+}
+UNHEALTHY_AFTER = 2
+"""Checks that fail in a row before streams to a stage are dropped: one late answer is no verdict on a busy machine."""
+
+_OPTIONS = [
+    ("grpc.max_receive_message_length", 4 << 20),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1000),
+    ("grpc.keepalive_time_ms", 20_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.http2.max_pings_without_data", 0),
+    ("grpc.enable_retries", 0),
+]
+
+
+class Stages:
+    """Channels to the four stages. `on_unhealthy` callbacks hear of a stage that stops answering."""
+
+    def __init__(self, settings: OrchestratorSettings) -> None:
+        self.targets = {stage: str(getattr(settings, f"{stage}_target")) for stage in STAGES}
+        self.settings = settings
+        self._channels: dict[str, grpc.aio.Channel] = {}
+        self._methods: dict[str, Any] = {}
+        self._listeners: set[Callable[[str], None]] = set()
+
+    def open(self) -> None:
+        """Create the channels; they connect when first used."""
+        for stage, target in self.targets.items():
+            channel = grpc.aio.insecure_channel(target, options=_OPTIONS)
+            self._channels[stage] = channel
+            self._methods[stage] = channel.stream_stream(METHODS[stage])
+
+    async def close(self) -> None:
+        """Close the channels."""
+        for channel in self._channels.values():
+            await channel.close()
+
+    def call(self, stage: str) -> RawCall:
+        """Start a raw-bytes stream to `stage`, with the current trace context."""
+        call: RawCall = self._methods[stage](metadata=outgoing_metadata())
+        return call
+
+    def on_unhealthy(self, listener: Callable[[str], None]) -> Callable[[], None]:
+        """Have `listener(stage)` called when a stage stops answering; return how to stop that."""
+        self._listeners.add(listener)
+        return lambda: self._listeners.discard(listener)
+
+    async def is_serving(self, stage: str) -> bool:
+        """Ask a stage for its health, within the deadline."""
+        check = self._channels[stage].unary_unary(
+            "/grpc.health.v1.Health/Check",
+            request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
+            response_deserializer=health_pb2.HealthCheckResponse.FromString,
+        )
+        try:
+            answer = await check(health_pb2.HealthCheckRequest(), timeout=self.settings.health_deadline_ms / 1000)
+        except grpc.aio.AioRpcError:
+            return False
+        return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+
+    async def wait_until_serving(self) -> None:
+        """Wait for all four stages, in whatever order they come up, saying now and then which is missing."""
+        interval_s = self.settings.health_interval_ms / 1000
+        rounds = 0
+        while True:
+            serving = await asyncio.gather(*(self.is_serving(stage) for stage in STAGES))
+            missing = [f"{s} at {self.targets[s]}" for s, is_up in zip(STAGES, serving, strict=True) if not is_up]
+            if not missing:
+                return
+            if rounds % 10 == 0:
+                log.info("waiting for stages", extra={"missing": missing})
+            rounds += 1
+            await asyncio.sleep(min(0.2, interval_s))
+
+    async def monitor(self) -> None:
+        """Check every stage's health until cancelled; tell the listeners of one that stopped answering."""
+        failed = dict.fromkeys(STAGES, 0)
+        while True:
+            await asyncio.sleep(self.settings.health_interval_ms / 1000)
+            serving = await asyncio.gather(*(self.is_serving(stage) for stage in STAGES))
+            for stage, is_up in zip(STAGES, serving, strict=True):
+                failed[stage] = 0 if is_up else failed[stage] + 1
+                if failed[stage] == UNHEALTHY_AFTER:
+                    log.warning("stage does not answer", extra={"stage": stage, "target": self.targets[stage]})
+                    for listener in tuple(self._listeners):
+                        listener(stage)

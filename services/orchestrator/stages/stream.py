@@ -1,0 +1,231 @@
+"""One bidirectional stream to a stage: opened, kept open, opened anew when it breaks."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import grpc
+import grpc.aio
+
+from services.common.errors import NotReady, ParleyError
+
+log = logging.getLogger(__name__)
+
+BACKOFF_MS = (50, 100, 200, 400, 800)
+WRITE_DEADLINE_MS = 3_000
+MAX_PENDING_BYTES = 4 << 20
+"""More than this unsent means that the stage does not read any more: about two minutes at 16 kHz."""
+
+
+class RawCall(Protocol):
+    """What is used of a grpc.aio stream-stream call without serialisers."""
+
+    async def write(self, request: bytes) -> None:
+        """Send one serialised request."""
+
+    async def read(self) -> Any:
+        """Return one serialised response, or grpc.aio.EOF."""
+
+    def cancel(self) -> bool:
+        """Cancel the RPC."""
+
+
+class StageError(ParleyError):
+    """A stage is down, hung, or sent what cannot be used."""
+
+    def __init__(self, stage: str, detail: str, *, is_rejection: bool = False) -> None:
+        super().__init__(f"{stage}: {detail}")
+        self.stage = stage
+        self.detail = detail
+        self.is_rejection = is_rejection
+        """The stage refused what it was sent: trying again with the same cannot help."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamHooks:
+    """What a stage stream needs to know and tells. All but `open_call` run on the event loop and must not block."""
+
+    open_call: Callable[[], RawCall]
+    config: Callable[[], bytes]
+    """The serialised first request."""
+    replay: Callable[[], Iterable[bytes]]
+    """What a new stream has to be told after its config, so that it knows what the old one knew."""
+    on_response: Callable[[bytes], None]
+    """Every response, the first (`ready`) included."""
+    on_lost: Callable[[StageError], None]
+    """The stream broke; another is being opened."""
+    on_gave_up: Callable[[StageError], None]
+    """No stream could be opened for `grace_ms`."""
+
+
+class StageStream:
+    """Sends without waiting, in order; audio that piles up behind a slow write goes out as one message."""
+
+    def __init__(self, stage: str, hooks: StreamHooks, *, ready_ms: int, grace_ms: int) -> None:
+        self.stage = stage
+        self._hooks = hooks
+        self._ready_s = ready_ms / 1000
+        self._grace_s = grace_ms / 1000
+        self._pending: deque[bytes] = deque()
+        self._pending_bytes = 0
+        self._ends_with_audio = False
+        self._wake = asyncio.Event()
+        self._connection: asyncio.Task[None] | None = None
+        self._restart_reason = ""
+        self.is_up = asyncio.Event()
+        self.first_outcome: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Done once the stream was open for the first time, or failed once it gave up before that."""
+
+    def send_audio(self, raw: bytes) -> None:
+        """Send serialised audio messages (one or several, concatenated)."""
+        if self._ends_with_audio:
+            self._pending[-1] += raw
+        else:
+            self._pending.append(raw)
+            self._ends_with_audio = True
+        self._after_send(len(raw))
+
+    def send(self, raw: bytes) -> None:
+        """Send one serialised message that carries a control. Audio still pending rides in the same message."""
+        if self._ends_with_audio:
+            self._pending[-1] += raw
+        else:
+            self._pending.append(raw)
+        self._ends_with_audio = False
+        self._after_send(len(raw))
+
+    def _after_send(self, count: int) -> None:
+        self._pending_bytes += count
+        if self._pending_bytes > MAX_PENDING_BYTES:
+            self._clear()
+            self.restart("it does not read what it is sent")
+        self._wake.set()
+
+    def restart(self, reason: str) -> None:
+        """Drop the stream and open another: the stage hangs, or owes an answer."""
+        if self._connection is not None and not self._restart_reason:
+            self._restart_reason = reason
+            self._connection.cancel()
+
+    async def run(self) -> None:
+        """Keep a stream open until cancelled, or until none could be opened for the grace."""
+        failures = 0
+        down_since: float | None = None
+        loop = asyncio.get_running_loop()
+        while True:
+            self._connection = asyncio.create_task(self._connect(), name=f"{self.stage}-connection")
+            try:
+                error = await self._outcome(self._connection)
+            finally:
+                self._connection.cancel()
+            if self.is_up.is_set():
+                failures, down_since = 0, loop.time()
+            self.is_up.clear()
+            down_since = down_since or loop.time()
+            if error.is_rejection or loop.time() - down_since > self._grace_s:
+                if self.first_outcome.done():
+                    self._hooks.on_gave_up(error)
+                else:
+                    self.first_outcome.set_exception(error)
+                return
+            if failures == 0 and self.first_outcome.done():
+                self._hooks.on_lost(error)
+            await asyncio.sleep(BACKOFF_MS[min(failures, len(BACKOFF_MS) - 1)] / 1000)
+            failures += 1
+
+    async def _outcome(self, connection: asyncio.Task[None]) -> StageError:
+        await asyncio.wait({connection})
+        if connection.cancelled():
+            reason, self._restart_reason = self._restart_reason or "cancelled", ""
+            return StageError(self.stage, reason)
+        return as_stage_error(self.stage, connection.exception() or RuntimeError("it closed the stream"))
+
+    async def _connect(self) -> None:
+        self._clear()
+        call = self._hooks.open_call()
+        try:
+            async with asyncio.timeout(self._ready_s):
+                await call.write(self._hooks.config())
+                first = await call.read()
+            if first is grpc.aio.EOF:
+                raise await failure_of(call, self.stage)
+            self._hooks.on_response(first)
+            self._clear()
+            for raw in self._hooks.replay():
+                self.send(raw)
+            self.is_up.set()
+            if not self.first_outcome.done():
+                self.first_outcome.set_result(None)
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._write_all(call), name=f"{self.stage}-writer")
+                tasks.create_task(self._read_all(call), name=f"{self.stage}-reader")
+        finally:
+            call.cancel()
+
+    async def _write_all(self, call: RawCall) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._pending:
+                raw = self._pending.popleft()
+                if not self._pending:
+                    self._ends_with_audio = False
+                self._pending_bytes -= len(raw)
+                async with asyncio.timeout(WRITE_DEADLINE_MS / 1000):
+                    await call.write(raw)
+
+    async def _read_all(self, call: RawCall) -> None:
+        while True:
+            raw = await call.read()
+            if raw is grpc.aio.EOF:
+                raise await failure_of(call, self.stage)
+            self._hooks.on_response(raw)
+
+    def _clear(self) -> None:
+        self._pending.clear()
+        self._pending_bytes = 0
+        self._ends_with_audio = False
+
+
+async def failure_of(call: Any, stage: str) -> StageError:
+    """Return why a call ended, from its status."""
+    code: Callable[[], Awaitable[grpc.StatusCode]] = call.code
+    status = await code()
+    if status is grpc.StatusCode.OK:
+        return StageError(stage, "it closed the stream")
+    return _from_status(stage, status, await call.details())
+
+
+def as_stage_error(stage: str, error: BaseException) -> StageError:
+    """Return any failure of talking to a stage as a StageError."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    if isinstance(error, StageError):
+        return error
+    if isinstance(error, grpc.aio.AioRpcError):
+        return _from_status(stage, error.code(), error.details() or "")
+    if isinstance(error, TimeoutError):
+        return StageError(stage, "it did not answer in time")
+    return StageError(stage, f"{type(error).__name__}: {error}")
+
+
+def _from_status(stage: str, status: grpc.StatusCode, details: str) -> StageError:
+    is_rejection = status in (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND)
+    return StageError(stage, f"{status.name}: {details}", is_rejection=is_rejection)
+
+
+async def wait_until_up(streams: Iterable[StageStream], deadline_ms: int) -> None:
+    """Wait until every stream is open. Raises NotReady that names those that are not, or what one was refused for."""
+    streams = list(streams)
+    waiting = [stream.first_outcome for stream in streams]
+    await asyncio.wait(waiting, timeout=deadline_ms / 1000, return_when=asyncio.FIRST_EXCEPTION)
+    for outcome in waiting:
+        if outcome.done() and (error := outcome.exception()) is not None:
+            raise NotReady(f"cannot start the call: {error}")
+    if missing := ", ".join(stream.stage for stream in streams if not stream.first_outcome.done()):
+        raise NotReady(f"not reachable: {missing}; start it, or try again when it is up")

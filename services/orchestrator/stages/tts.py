@@ -1,0 +1,140 @@
+"""Speech synthesis for one call: phrases out, audio in; a broken stream is reopened and goes on where it stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from voice.common.v1 import common_pb2
+from voice.tts.v1 import tts_pb2
+
+from services.common.audio import AudioFormat
+from services.orchestrator.agents import Agent
+from services.orchestrator.stages.channels import Stages
+from services.orchestrator.stages.stream import StageError, StageStream, StreamHooks
+from services.orchestrator.timeline import TimedWord
+
+STAGE = "tts"
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechHooks:
+    """What synthesis tells. Called on the event loop."""
+
+    on_ready: Callable[[common_pb2.EngineInfo], None]
+    on_audio: Callable[[int, int, bytes, bool, int], None]
+    """(epoch, phrase_id, pcm, is_last, server's received_to_sent_us)"""
+    on_words: Callable[[int, int, list[TimedWord]], None]
+    on_lost: Callable[[StageError], None]
+    on_gave_up: Callable[[StageError], None]
+
+
+@dataclass(slots=True)
+class _Phrase:
+    text: str
+    position_bytes: int = 0
+    """Audio of the phrase that the present stream has sent."""
+    told_bytes: int = 0
+    """Audio of the phrase that was passed on, whichever stream it came by."""
+
+
+class Speech:
+    """One call's stream to the synthesis service."""
+
+    def __init__(self, stages: Stages, config: bytes, hooks: SpeechHooks, **limits: int) -> None:
+        self._hooks = hooks
+        self._epoch = 0
+        self._phrases: dict[int, _Phrase] = {}
+        self.stream = StageStream(
+            STAGE,
+            StreamHooks(
+                open_call=lambda: stages.call(STAGE),
+                config=lambda: config,
+                replay=self._replay,
+                on_response=self._on_response,
+                on_lost=hooks.on_lost,
+                on_gave_up=hooks.on_gave_up,
+            ),
+            **limits,
+        )
+
+    def speak(self, epoch: int, phrase_id: int, text: str) -> None:
+        """Have a phrase of turn `epoch` spoken."""
+        if epoch != self._epoch:
+            self._epoch = epoch
+            self._phrases.clear()
+        self._phrases[phrase_id] = _Phrase(text)
+        self.stream.send(_text(epoch, phrase_id, text))
+
+    def cancel(self, epoch: int) -> None:
+        """Stop speaking turn `epoch`; nothing of it is told after this."""
+        if self._epoch == epoch and self._phrases:
+            self._phrases.clear()
+            self.stream.send(
+                tts_pb2.SynthesizeRequest(cancel=tts_pb2.CancelSpeech(turn_epoch=epoch)).SerializeToString()
+            )
+
+    def _replay(self) -> Iterable[bytes]:
+        for phrase_id, phrase in self._phrases.items():
+            phrase.position_bytes = 0
+            yield _text(self._epoch, phrase_id, phrase.text)
+
+    def _on_response(self, raw: bytes) -> None:
+        response = tts_pb2.SynthesizeResponse.FromString(raw)
+        kind = response.WhichOneof("event")
+        if kind == "ready":
+            self._hooks.on_ready(response.ready.info)
+        elif response.turn_epoch != self._epoch:
+            return
+        elif kind == "audio":
+            self._on_audio(response)
+        elif kind == "words" and response.words.phrase_id in self._phrases:
+            words = [TimedWord(word.end_ms, word.char_end) for word in response.words.words]
+            self._hooks.on_words(response.turn_epoch, response.words.phrase_id, words)
+
+    def _on_audio(self, response: tts_pb2.SynthesizeResponse) -> None:
+        audio = response.audio
+        phrase = self._phrases.get(audio.phrase_id)
+        if phrase is None:
+            return
+        pcm = audio.pcm
+        if len(pcm) % 2:
+            self.stream.restart("it sent half a sample")
+            return
+        start = phrase.position_bytes
+        phrase.position_bytes += len(pcm)
+        if start < phrase.told_bytes:  # said before the stream broke: never said twice
+            pcm = pcm[phrase.told_bytes - start :]
+        phrase.told_bytes = max(phrase.told_bytes, phrase.position_bytes)
+        if audio.is_last:
+            del self._phrases[audio.phrase_id]
+        if pcm or audio.is_last:
+            timing_us = response.timing.received_to_sent_us
+            self._hooks.on_audio(response.turn_epoch, audio.phrase_id, pcm, audio.is_last, timing_us)
+
+
+def tts_config(agent: Agent, audio_format: AudioFormat, session_id: str) -> bytes:
+    """Return the first request of a synthesis stream for `agent`, serialised."""
+    voice = agent.voice
+    config = tts_pb2.SynthesizeConfig(
+        format=common_pb2.AudioFormat(
+            sample_rate_hz=audio_format.sample_rate_hz, encoding=common_pb2.AUDIO_ENCODING_PCM_S16LE
+        ),
+        voice=voice.name,
+        language=agent.language,
+        speed=voice.speed,
+        style=voice.style,
+        pronunciations=[
+            tts_pb2.Pronunciation(word=p.word, ipa=p.ipa)
+            if p.ipa
+            else tts_pb2.Pronunciation(word=p.word, respelling=p.respelling)
+            for p in voice.pronunciations
+        ],
+        session_id=session_id,
+    )
+    return tts_pb2.SynthesizeRequest(config=config).SerializeToString()
+
+
+def _text(epoch: int, phrase_id: int, text: str) -> bytes:
+    message = tts_pb2.SynthesizeText(turn_epoch=epoch, phrase_id=phrase_id, text=text)
+    return tts_pb2.SynthesizeRequest(text=message).SerializeToString()

@@ -1,0 +1,399 @@
+"""The turn-taking state machine: a pure function `(state, event) -> (state, actions)`.
+
+Five phases. IDLE: no call yet, or over. LISTENING: the caller has the turn. THINKING: the caller's turn is over, the
+answer is not audible yet. SPEAKING: the agent is heard (or paused while speech over it is judged). INTERRUPTED: the
+caller took the turn; what was heard is being established.
+
+Epochs number turns. Whatever begins a turn (an utterance, a fixed sentence, typed text) takes the next number; an event
+that names an older epoch is stale and changes nothing. Each state is watched by exactly one deadline (`watchdog`), so
+every turn ends in a reply, an apology or a clean close.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from services.orchestrator import events as ev
+from services.orchestrator.deadlines import Deadlines
+from services.orchestrator.events import Action, CloseReason, Event, Phrase, Watchdog
+
+
+class Phase(Enum):
+    """Who has the turn."""
+
+    IDLE = "idle"
+    LISTENING = "listening"
+    THINKING = "thinking"
+    SPEAKING = "speaking"
+    INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True, slots=True)
+class TurnState:
+    """Where a conversation stands."""
+
+    phase: Phase = Phase.IDLE
+    epoch: int = 0
+    """The turn this phase is about."""
+    last_epoch: int = 0
+    """The newest epoch given out."""
+    utterance: int = 0
+    """Epoch of the caller's open utterance; 0: none."""
+    user_speaking: bool = False
+    kept_text: str = ""
+    """The caller's words so far, from before the open utterance: they stay while it is unclear that a turn is over."""
+    partial: str = ""
+    """Newest hypothesis of the open utterance."""
+    finalize_id: int = 0
+    """The finalize that covers all speech so far; 0: none is asked for."""
+    last_finalize_id: int = 0
+    final: str | None = None
+    """The answer to `finalize_id`, once it came."""
+    turn_over: bool = False
+    """The turn has ended, its transcript is awaited."""
+    speech_ms: int = 0
+    """Speech in the turn that ended."""
+    paused: bool = False
+    """SPEAKING: playback stands still while speech over the agent is judged."""
+    close: CloseReason | None = None
+    """The call ends with the reply in progress."""
+    idle_prompts: int = 0
+    failures: int = 0
+    """Apologies since the last answer that could be heard."""
+    unheard: int = 0
+    """Turns without words since the last with words."""
+    activity: int = 0
+    """Counts signs of progress; the watchdog starts anew with each."""
+
+
+Step = tuple[TurnState, tuple[Action, ...]]
+
+
+def watchdog(state: TurnState) -> Watchdog | None:
+    """Return what the state waits for, or None where no call is up."""
+    match state.phase:
+        case Phase.IDLE:
+            return None
+        case Phase.LISTENING:
+            return Watchdog.UTTERANCE if state.utterance else Watchdog.IDLE
+        case Phase.THINKING:
+            return Watchdog.TRANSCRIPT if state.turn_over else Watchdog.REPLY
+        case Phase.SPEAKING:
+            return Watchdog.JUDGEMENT if state.paused else Watchdog.STALL
+        case Phase.INTERRUPTED:
+            return Watchdog.CANCELLATION
+
+
+def step(state: TurnState, event: Event, deadlines: Deadlines) -> Step:
+    """Return the state after `event` and what to do about it. Events that do not apply change nothing."""
+    if state.phase is Phase.IDLE:
+        return _start(state, event) if isinstance(event, ev.CallStarted) else (state, ())
+    return _HANDLERS[type(event)](state, event, deadlines)
+
+
+# --- beginnings -------------------------------------------------------------------------------------------------------
+
+
+def _start(state: TurnState, event: ev.CallStarted) -> Step:
+    if event.unanswered_text:
+        return _reply(replace(state, last_epoch=state.last_epoch + 1), state.last_epoch + 1, event.unanswered_text)
+    if event.greet:
+        return _say(state, Phrase.GREETING)
+    return replace(state, phase=Phase.LISTENING), ()
+
+
+def _say(state: TurnState, phrase: Phrase, *, close: CloseReason | None = None) -> Step:
+    epoch = state.last_epoch + 1
+    said = replace(state, phase=Phase.THINKING, epoch=epoch, last_epoch=epoch, paused=False, close=close)
+    said = _without_utterance(replace(said, kept_text=""))
+    return said, (*_closing(state), ev.Say(epoch, phrase, close))
+
+
+def _reply(state: TurnState, epoch: int, text: str) -> Step:
+    replying = replace(
+        state, phase=Phase.THINKING, epoch=epoch, kept_text=text, idle_prompts=0, unheard=0, paused=False
+    )
+    return _without_utterance(replying), (*_closing(state), ev.StartReply(epoch, text))
+
+
+def _without_utterance(state: TurnState) -> TurnState:
+    return replace(state, utterance=0, partial="", finalize_id=0, final=None, turn_over=False, speech_ms=0)
+
+
+def _closing(state: TurnState) -> tuple[Action, ...]:
+    return (ev.CloseUtterance(state.utterance),) if state.utterance else ()
+
+
+def _open(state: TurnState, onset_ms: int) -> Step:
+    epoch = state.last_epoch + 1
+    opened = replace(_without_utterance(state), utterance=epoch, last_epoch=epoch, user_speaking=True)
+    return opened, (ev.OpenUtterance(epoch, onset_ms),)
+
+
+def _listen(state: TurnState) -> TurnState:
+    return replace(state, phase=Phase.LISTENING, epoch=state.utterance or state.epoch, paused=False, close=None)
+
+
+# --- the caller speaks ------------------------------------------------------------------------------------------------
+
+
+def _speech_started(state: TurnState, event: ev.SpeechStarted, deadlines: Deadlines) -> Step:
+    if state.utterance:  # the same turn goes on: what was final no longer covers all of it
+        went_on = replace(_not_over(state), user_speaking=True)
+        if state.phase is Phase.THINKING:
+            went_on = _listen(went_on)
+        elif state.phase is Phase.SPEAKING and not state.paused:
+            return replace(went_on, paused=True), (ev.PausePlayback(state.epoch),)
+        return went_on, ()
+    opened, actions = _open(state, event.onset_ms)
+    match state.phase:
+        case Phase.SPEAKING:
+            return replace(opened, paused=True), (ev.PausePlayback(state.epoch), *actions)
+        case Phase.THINKING:  # the turn was not over: keep the text and go on listening
+            cancel = ev.CancelReply(state.epoch, unsay_user=bool(state.kept_text))
+            return _listen(opened), (cancel, *actions)
+        case Phase.LISTENING:
+            return _listen(opened), actions
+    return opened, actions
+
+
+def _not_over(state: TurnState) -> TurnState:
+    return replace(state, finalize_id=0, final=None, turn_over=False, activity=state.activity + 1)
+
+
+def _speech_stopped(state: TurnState, event: ev.SpeechStopped, deadlines: Deadlines) -> Step:
+    return replace(state, user_speaking=False, activity=state.activity + 1), ()
+
+
+def _turn_resumed(state: TurnState, event: ev.TurnResumed, deadlines: Deadlines) -> Step:
+    if not state.utterance:
+        return state, ()
+    resumed = replace(_not_over(state), user_speaking=True)
+    return (_listen(resumed) if state.phase is Phase.THINKING else resumed), ()
+
+
+def _eager_end(state: TurnState, event: ev.EagerEndOfTurn, deadlines: Deadlines) -> Step:
+    if not state.utterance or state.finalize_id:
+        return state, ()
+    return _finalize(state)
+
+
+def _finalize(state: TurnState) -> Step:
+    number = state.last_finalize_id + 1
+    asked = replace(state, finalize_id=number, last_finalize_id=number, final=None, activity=state.activity + 1)
+    return asked, (ev.Finalize(state.utterance, number),)
+
+
+def _end_of_turn(state: TurnState, event: ev.EndOfTurn, deadlines: Deadlines) -> Step:
+    if not state.utterance:
+        return state, ()
+    over = replace(state, turn_over=True, user_speaking=False, speech_ms=event.speech_ms)
+    match state.phase:
+        case Phase.SPEAKING:  # judged by its end: it was a turn of the caller's
+            return _interrupt(over)
+        case Phase.INTERRUPTED:
+            return (over, ()) if over.finalize_id else _finalize(over)
+    return _conclude(over, deadlines)
+
+
+def _conclude(state: TurnState, deadlines: Deadlines) -> Step:
+    """Commit the turn that is over where its transcript is known, otherwise ask or wait for it."""
+    if state.final is not None:
+        return _commit(state, state.final, deadlines)
+    thinking = replace(state, phase=Phase.THINKING, epoch=state.utterance)
+    return (thinking, ()) if thinking.finalize_id else _finalize(thinking)
+
+
+def _commit(state: TurnState, text: str, deadlines: Deadlines) -> Step:
+    whole = " ".join(part for part in (state.kept_text, text.strip()) if part)
+    if whole:
+        return _reply(state, state.utterance, whole)
+    if state.speech_ms >= deadlines.unheard_speech_ms and state.unheard < deadlines.max_unheard:
+        return _say(replace(state, unheard=state.unheard + 1), Phrase.NOT_HEARD)
+    return _without_utterance(_listen(state)), _closing(state)
+
+
+def _partial(state: TurnState, event: ev.PartialHeard, deadlines: Deadlines) -> Step:
+    if event.epoch != state.utterance or not event.epoch:
+        return state, ()
+    return replace(state, partial=event.text, activity=state.activity + 1), ()
+
+
+def _final(state: TurnState, event: ev.FinalHeard, deadlines: Deadlines) -> Step:
+    if not event.epoch or event.epoch != state.utterance or event.finalize_id != state.finalize_id:
+        return state, ()
+    known = replace(state, final=event.text, partial=event.text)
+    if state.turn_over and state.phase is Phase.THINKING:
+        return _commit(known, event.text, deadlines)
+    return known, ()
+
+
+def _typed(state: TurnState, event: ev.TextTyped, deadlines: Deadlines) -> Step:
+    epoch = state.last_epoch + 1
+    cancel = _cancelling(state, unsay_user=bool(state.kept_text) and state.phase is Phase.THINKING)
+    text = " ".join(part for part in (state.kept_text, event.text) if part)
+    replying, actions = _reply(replace(state, last_epoch=epoch, close=None), epoch, text)
+    return replying, (*cancel, *actions)
+
+
+def _cancelling(state: TurnState, *, unsay_user: bool) -> tuple[Action, ...]:
+    waiting = state.phase is Phase.THINKING and not state.turn_over
+    if waiting or state.phase is Phase.SPEAKING:
+        return (ev.CancelReply(state.epoch, unsay_user),)
+    return ()
+
+
+# --- speech over the agent --------------------------------------------------------------------------------------------
+
+
+def _interrupt(state: TurnState) -> Step:
+    cancelled = replace(state, phase=Phase.INTERRUPTED, paused=False, close=None, activity=state.activity + 1)
+    return cancelled, (ev.CancelReply(state.epoch),)
+
+
+def _interruption(state: TurnState, event: ev.Interruption, deadlines: Deadlines) -> Step:
+    if state.phase is not Phase.SPEAKING:
+        return state, ()
+    if state.utterance:
+        return _interrupt(state)
+    opened, actions = _open(state, 0)
+    cancelled, cancel = _interrupt(opened)
+    return cancelled, (*cancel, *actions)
+
+
+def _interrupt_requested(state: TurnState, event: ev.InterruptRequested, deadlines: Deadlines) -> Step:
+    if state.phase is Phase.SPEAKING:
+        return _interrupt(state)
+    if state.phase is Phase.THINKING and not state.turn_over:
+        return _listen(replace(state, kept_text="")), (ev.CancelReply(state.epoch),)
+    return state, ()
+
+
+def _backchannel(state: TurnState, event: ev.Backchannel, deadlines: Deadlines) -> Step:
+    if state.phase is not Phase.SPEAKING or not state.paused:
+        return state, ()
+    resumed = _without_utterance(replace(state, paused=False, user_speaking=False))
+    return resumed, (ev.ResumePlayback(state.epoch), *_closing(state))
+
+
+def _reply_cancelled(state: TurnState, event: ev.ReplyCancelled, deadlines: Deadlines) -> Step:
+    if state.phase is not Phase.INTERRUPTED or event.epoch != state.epoch:
+        return state, ()
+    return _after_interruption(state, deadlines)
+
+
+def _after_interruption(state: TurnState, deadlines: Deadlines) -> Step:
+    listening = _listen(replace(state, kept_text=""))
+    return _conclude(listening, deadlines) if state.turn_over else (listening, ())
+
+
+# --- the agent speaks -------------------------------------------------------------------------------------------------
+
+
+def _audio_began(state: TurnState, event: ev.AudioBegan, deadlines: Deadlines) -> Step:
+    if state.phase is not Phase.THINKING or event.epoch != state.epoch:
+        return state, ()
+    return replace(state, phase=Phase.SPEAKING, kept_text="", activity=state.activity + 1), ()
+
+
+def _progressed(state: TurnState, event: ev.ReplyProgressed, deadlines: Deadlines) -> Step:
+    if event.epoch != state.epoch:
+        return state, ()
+    return replace(state, kept_text="" if event.acted else state.kept_text, activity=state.activity + 1), ()
+
+
+def _playback_done(state: TurnState, event: ev.PlaybackDone, deadlines: Deadlines) -> Step:
+    if event.epoch != state.epoch or state.phase not in (Phase.SPEAKING, Phase.THINKING) or state.turn_over:
+        return state, ()
+    if event.close is not None:
+        return _end(state, event.close)
+    return _listen(replace(state, failures=0, kept_text="")), ()
+
+
+def _end(state: TurnState, reason: CloseReason) -> Step:
+    over = _without_utterance(replace(state, phase=Phase.IDLE, paused=False))
+    return over, (*_closing(state), ev.EndCall(reason))
+
+
+def _reply_failed(state: TurnState, event: ev.ReplyFailed, deadlines: Deadlines) -> Step:
+    if event.epoch != state.epoch or state.phase not in (Phase.SPEAKING, Phase.THINKING) or state.turn_over:
+        return state, ()
+    if event.canned:
+        if state.close is not None:
+            return _end(state, state.close)
+        return _listen(replace(state, kept_text="")), ()
+    return _apologise(state, deadlines)
+
+
+def _apologise(state: TurnState, deadlines: Deadlines) -> Step:
+    failures = state.failures + 1
+    failed = replace(state, failures=failures)
+    if failures >= deadlines.max_failures:
+        return _say(failed, Phrase.GOODBYE, close=CloseReason.STAGE_FAILED)
+    return _say(failed, Phrase.APOLOGY)
+
+
+def _gave_up(state: TurnState, event: ev.StageGaveUp, deadlines: Deadlines) -> Step:
+    said, actions = _say(state, Phrase.GOODBYE, close=CloseReason.STAGE_FAILED)
+    return said, (*_cancelling(state, unsay_user=False), *actions)
+
+
+# --- deadlines --------------------------------------------------------------------------------------------------------
+
+
+def _expired(state: TurnState, event: ev.WatchdogExpired, deadlines: Deadlines) -> Step:
+    if watchdog(state) is not event.watchdog:
+        return state, ()
+    match event.watchdog:
+        case Watchdog.IDLE:
+            if state.idle_prompts < deadlines.max_idle_prompts:
+                return _say(replace(state, idle_prompts=state.idle_prompts + 1), Phrase.IDLE_PROMPT)
+            return _say(state, Phrase.GOODBYE, close=CloseReason.IDLE)
+        case Watchdog.UTTERANCE:  # the turn detector never said that the turn was over
+            if state.partial or state.kept_text or state.final:
+                return _conclude(replace(state, turn_over=True, user_speaking=False), deadlines)
+            return _say(replace(state, user_speaking=False), Phrase.NOT_HEARD)
+        case Watchdog.TRANSCRIPT:
+            return _transcript_missing(state, deadlines)
+        case Watchdog.REPLY | Watchdog.STALL:
+            cancelling = _cancelling(state, unsay_user=False)
+            said, actions = _apologise(state, deadlines)
+            return said, (*cancelling, *actions)
+        case Watchdog.JUDGEMENT:
+            if state.user_speaking:
+                return _interrupt(state)
+            return _backchannel(state, ev.Backchannel(), deadlines)
+        case Watchdog.CANCELLATION:
+            return _after_interruption(state, deadlines)
+
+
+def _transcript_missing(state: TurnState, deadlines: Deadlines) -> Step:
+    """Answer what the recogniser last guessed, or apologise; and open a new stream to it, since it owes an answer."""
+    text = state.partial
+    after, actions = _commit(state, text, deadlines) if text or state.kept_text else _apologise(state, deadlines)
+    return after, (ev.RestartRecogniser(), *actions)
+
+
+_HANDLERS: dict[type, Callable[..., Step]] = {
+    ev.CallStarted: lambda state, event, deadlines: (state, ()),
+    ev.SpeechStarted: _speech_started,
+    ev.SpeechStopped: _speech_stopped,
+    ev.EagerEndOfTurn: _eager_end,
+    ev.EndOfTurn: _end_of_turn,
+    ev.TurnResumed: _turn_resumed,
+    ev.Interruption: _interruption,
+    ev.Backchannel: _backchannel,
+    ev.PartialHeard: _partial,
+    ev.FinalHeard: _final,
+    ev.TextTyped: _typed,
+    ev.InterruptRequested: _interrupt_requested,
+    ev.AudioBegan: _audio_began,
+    ev.ReplyProgressed: _progressed,
+    ev.PlaybackDone: _playback_done,
+    ev.ReplyFailed: _reply_failed,
+    ev.ReplyCancelled: _reply_cancelled,
+    ev.StageGaveUp: _gave_up,
+    ev.WatchdogExpired: _expired,
+}

@@ -1,0 +1,87 @@
+"""What a reply says and where it lies in its audio, so that what the caller heard is known to the word."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class TimedWord:
+    """A word's end in its phrase: in the audio, and in the text (code points)."""
+
+    end_ms: float
+    char_end: int
+
+
+@dataclass(slots=True)
+class _Phrase:
+    text: str
+    audio_ms: float = 0.0
+    is_complete: bool = False
+    words: Sequence[TimedWord] = field(default_factory=tuple)
+
+
+class Timeline:
+    """The phrases of one reply in the order they are spoken, with their audio and word timings as they become known."""
+
+    def __init__(self) -> None:
+        self._phrases: dict[int, _Phrase] = {}
+
+    def add_phrase(self, text: str) -> int:
+        """Add the next phrase; return its number, counted from 0."""
+        number = len(self._phrases)
+        self._phrases[number] = _Phrase(text)
+        return number
+
+    def add_audio(self, phrase_id: int, audio_ms: float, *, is_last: bool = False) -> None:
+        """Count audio of a phrase. Unknown phrases are ignored."""
+        if (phrase := self._phrases.get(phrase_id)) is not None:
+            phrase.audio_ms += audio_ms
+            phrase.is_complete |= is_last
+
+    def add_words(self, phrase_id: int, words: Sequence[TimedWord]) -> None:
+        """Set a phrase's word timings. Unknown phrases are ignored."""
+        if (phrase := self._phrases.get(phrase_id)) is not None:
+            phrase.words = words
+
+    @property
+    def text(self) -> str:
+        """All that the reply was meant to say so far."""
+        return " ".join(phrase.text for phrase in self._phrases.values())
+
+    @property
+    def phrase_count(self) -> int:
+        """Phrases so far."""
+        return len(self._phrases)
+
+    @property
+    def audio_ms(self) -> float:
+        """All audio known so far."""
+        return sum(phrase.audio_ms for phrase in self._phrases.values())
+
+    def heard(self, played_ms: float) -> list[str]:
+        """Return, phrase by phrase, the words whose audio lies wholly before `played_ms` of the reply's audio."""
+        heard = []
+        for phrase in self._phrases.values():
+            if played_ms <= 0:
+                break
+            whole = phrase.is_complete and played_ms >= phrase.audio_ms
+            heard.append(phrase.text if whole else _heard_part(phrase, played_ms))
+            played_ms -= phrase.audio_ms
+        return heard
+
+    def heard_text(self, played_ms: float) -> str:
+        """Return the words whose audio lies wholly before `played_ms`, as one text."""
+        return " ".join(part for part in self.heard(played_ms) if part)
+
+
+def _heard_part(phrase: _Phrase, played_ms: float) -> str:
+    if phrase.words:
+        ends = [word.char_end for word in phrase.words if word.end_ms <= played_ms]
+        return phrase.text[: max(ends, default=0)].rstrip()
+    if not phrase.audio_ms:
+        return ""
+    # A voice without word timings: assume an even pace, and count whole words only.
+    cut = int(len(phrase.text) * min(1.0, played_ms / phrase.audio_ms))
+    return phrase.text if cut == len(phrase.text) else phrase.text[:cut].rpartition(" ")[0]
