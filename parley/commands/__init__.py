@@ -1,0 +1,1 @@
+"""One module a subcommand of `parley`, imported when it is used."""
