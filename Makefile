@@ -25,7 +25,7 @@ help: ## Show what can be made
 setup: .setup-cpu .models ## Make .venv with all that the embedded CPU default needs
 
 demo: setup ## Hold a whole conversation: five services, a caller, a latency waterfall; result in out/demo/
-	@$(PY) -m parley demo
+	@$(BIN)/parley demo
 
 up: setup ## Start the five services on this machine
 	@$(BIN)/parley up

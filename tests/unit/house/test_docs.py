@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from parley.cli import COMMANDS
 from tests.unit.house.tree import ROOT, tracked
 
 pytestmark = pytest.mark.unit
@@ -15,6 +16,8 @@ PAGES = tracked("*.md")
 FENCE = re.compile(r"^```[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 MAKE = re.compile(r"(?:^|[`\s])make ((?:[A-Z_]+=\S+ )*)([a-z][a-z0-9-]*)")
+PARLEY = re.compile(r"(?:^|\$ |bin/)parley ([a-z]+)", re.MULTILINE)
+MODULE = re.compile(r"python3? -m (?!venv|pip|pytest)([\w.]+)")
 TARGETS = set(re.findall(r"^([a-z][a-z0-9-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
 
@@ -58,6 +61,20 @@ def test_links_lead_somewhere(page: Path) -> None:
 def test_make_targets_that_a_page_names_exist(page: Path) -> None:
     named = {target for code in code_of(page) for _, target in MAKE.findall(code)}
     assert named <= TARGETS
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_commands_and_modules_that_a_page_names_exist(page: Path) -> None:
+    code = code_of(page)
+    assert {name for block in code for name in PARLEY.findall(block)} <= set(COMMANDS)
+    for name in {name for block in code for name in MODULE.findall(block)}:
+        place = ROOT / name.replace(".", "/")
+        assert place.with_suffix(".py").exists() or (place / "__main__.py").exists(), name
+
+
+def test_every_command_of_parley_has_its_module() -> None:
+    missing = [name for name in COMMANDS if not (ROOT / "parley" / "commands" / f"{name}.py").exists()]
+    assert not missing
 
 
 @pytest.mark.parametrize("page", PAGES, ids=page_id)
