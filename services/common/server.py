@@ -1,4 +1,4 @@
-"""The life of a server: start, warm, serve, drain, stop. Every service's `__main__` calls `run`."""
+"""The life of a server: start, warm, serve, drain, stop. Every service's `__main__` calls `main`."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import grpc
 import grpc.aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
+from pydantic import ValidationError
 
 from services.common.errors import ParleyError
 from services.common.interceptors import ErrorInterceptor, first_cause
@@ -24,6 +25,8 @@ from services.common.settings import ServiceSettings
 from services.common.telemetry import setup_tracing, shutdown_tracing
 
 log = logging.getLogger(__name__)
+
+Settings = TypeVar("Settings", bound=ServiceSettings)
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -203,6 +206,31 @@ async def _serve(service: Service, settings: ServiceSettings) -> int:
         await asyncio.gather(starting, stopping, return_exceptions=True)
         await server.stop()
     return 1 if server.engine_died else 0
+
+
+def main(make_service: Callable[[Settings], Service], settings_class: type[Settings]) -> None:
+    """Run a service as this process, as `run` does; every service's `__main__` calls this.
+
+    A setting that cannot be used is told by the name of its variable, without a traceback and without its value; the
+    exit status is then 2, as it is where the service cannot start.
+    """
+    try:
+        settings = settings_class()
+        service = make_service(settings)
+    except (ValidationError, ParleyError) as error:
+        print("\n".join(_unusable(error, settings_class)), file=sys.stderr)  # noqa: T201 - no settings, so no log yet
+        sys.exit(2)
+    run(service, settings)
+
+
+def _unusable(error: ValidationError | ParleyError, settings_class: type[ServiceSettings]) -> list[str]:
+    if isinstance(error, ParleyError):
+        return [f"cannot start: {error}"]
+    prefix = settings_class.model_config.get("env_prefix", "")
+    return [
+        f"cannot start: {prefix}{'_'.join(str(part) for part in fault['loc']).upper()}: {fault['msg']}"
+        for fault in error.errors(include_input=False, include_url=False)
+    ]
 
 
 def run(service: Service, settings: ServiceSettings) -> None:

@@ -1,15 +1,8 @@
-"""`python -m services.llm`: serve the language model stage until SIGTERM."""
+"""Serve the language model until SIGTERM: `python -m services.llm`."""
 
-from services.common.server import run
+from services.common.server import main
 from services.llm.servicer import LlmService
 from services.llm.settings import LlmSettings
 
-
-def main() -> None:
-    """Read the settings and serve."""
-    settings = LlmSettings()
-    run(LlmService(settings), settings)
-
-
 if __name__ == "__main__":
-    main()
+    main(LlmService, LlmSettings)

@@ -1,17 +1,8 @@
-"""`python -m services.tts`: serve until SIGTERM."""
+"""Serve speech synthesis until SIGTERM: `python -m services.tts`."""
 
-from __future__ import annotations
-
-from services.common.server import run
+from services.common.server import main
 from services.tts.servicer import TtsService
 from services.tts.settings import TtsSettings
 
-
-def main() -> None:
-    """Run the service as this process."""
-    settings = TtsSettings()
-    run(TtsService(settings), settings)
-
-
 if __name__ == "__main__":
-    main()
+    main(TtsService, TtsSettings)

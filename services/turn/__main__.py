@@ -1,9 +1,8 @@
-"""Runs the turn service: `python -m services.turn`."""
+"""Serve turn detection until SIGTERM: `python -m services.turn`."""
 
-from services.common.server import run
+from services.common.server import main
 from services.turn.servicer import TurnService
 from services.turn.settings import TurnSettings
 
 if __name__ == "__main__":
-    settings = TurnSettings()
-    run(TurnService(settings), settings)
+    main(TurnService, TurnSettings)
