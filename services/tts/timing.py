@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from services.tts.text import Phrase, Span
 
@@ -24,7 +25,7 @@ def word_bounds(phrase: Phrase, words: Sequence[Span], marks: Sequence[Mark], to
     """
     anchors = _anchors(words, marks, total_ms)
     bounds: list[float] = []
-    for (first, begins_ms), (after, ends_ms) in zip(anchors, [*anchors[1:], (len(words), total_ms)], strict=True):
+    for (first, begins_ms), (after, ends_ms) in pairwise([*anchors, (len(words), total_ms)]):
         run = words[first:after]
         weights = [word.end - word.start if phrase.is_word_speakable(word) else 0 for word in run]
         whole = sum(weights) or 1
