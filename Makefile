@@ -58,7 +58,7 @@ check: lint type check-contracts check-proto ## Check all that can be checked wi
 lint: .setup-dev ## Lint: ruff, formatting, import rules, shell scripts, what must not be in the tree
 	@$(STEP) "ruff check" $(BIN)/ruff check .
 	@$(STEP) "ruff format" $(BIN)/ruff format --check .
-	@$(STEP) "import rules" $(BIN)/lint-imports --no-cache
+	@$(STEP) "import rules" $(BIN)/lint-imports --no-cache --no-logo
 	@$(STEP) "shell scripts" scripts/check_shell.sh
 	@$(STEP) "tree" $(PY) scripts/check_tree.py
 

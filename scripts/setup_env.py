@@ -107,6 +107,8 @@ def _how_far(lines: list[str], site: Path, total: int) -> str:
     if any(line.startswith("Installing collected") for line in lines):
         return f"installing {min(total, len(list(site.glob('*.dist-info'))))} of {total}"
     named = [line.split()[1] for line in lines if line.startswith("Collecting ")]
+    if total == 1:
+        return "building"
     return f"fetching {min(total, len(named))} of {total} {named[-1] if named else ''}"
 
 
@@ -179,7 +181,10 @@ def setup(kind: str, exact_python: bool) -> None:
     if not (needs_lock or needs_project):
         return
     progress = Progress(sys.stdout)
-    print(f"Setting up {venv.name} ({kind}); only the first time takes minutes", flush=True)
+    first = rebuild or not stamp.locks
+    print(
+        f"Setting up {venv.name}; only the first time takes a while" if first else f"Updating {venv.name}", flush=True
+    )
     if rebuild:
         progress.show("making the environment")
         make_venv(venv, interpreter_for(kind))
