@@ -15,8 +15,10 @@ from types import TracebackType
 from typing import Any, Self
 
 MAX_BODY_BYTES = 64 * 1024
-TAKEN = frozenset({("monday", "nine"), ("tomorrow", "ten"), ("next tuesday", "eleven")})
-ALTERNATIVE = "two in the afternoon"
+TAKEN = frozenset({("monday", "09:00"), ("tuesday", "11:00"), ("friday", "14:30")})
+DESK_TIMES = tuple(f"{hour:02d}:{minute:02d}" for hour in range(8, 18) for minute in (0, 30))
+ALTERNATIVES = 2
+FIRST_REFERENCE = 1041
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,23 +30,33 @@ class DeskCall:
 
 
 class Calendar:
-    """What is booked. Three times are taken from the start."""
+    """What is booked, by weekday and time (HH:MM). Three times are taken from the start."""
 
     def __init__(self) -> None:
         self._booked = set(TAKEN)
 
     def check_availability(self, day: str, time: str) -> dict[str, Any]:
-        """Tell whether a time is free, and another one where it is not."""
-        if (day, time) in self._booked:
-            return {"available": False, "day": day, "time": time, "alternative": ALTERNATIVE}
-        return {"available": True, "day": day, "time": time}
+        """Tell whether a time is free, and the two free times nearest to it where it is not."""
+        if self._is_free(day, time):
+            return {"available": True}
+        free = [other for other in DESK_TIMES if self._is_free(day, other)]
+        nearest = sorted(free, key=lambda other: abs(_minutes(other) - _minutes(time)))[:ALTERNATIVES]
+        return {"available": False, "alternatives": sorted(nearest)}
 
-    def book_appointment(self, day: str, time: str, name: str) -> dict[str, Any]:
-        """Book a free time; a taken one is not booked twice."""
-        if (day, time) in self._booked:
-            return {"booked": False, "day": day, "time": time, "name": name, "alternative": ALTERNATIVE}
+    def book_appointment(self, day: str, time: str, name: str, treatment: str = "") -> dict[str, Any]:
+        """Book a free time and return its reference. Raises ValueError for a time that is not free."""
+        if not self._is_free(day, time):
+            raise ValueError(f"{day} at {time} is not free")
         self._booked.add((day, time))
-        return {"booked": True, "day": day, "time": time, "name": name, "confirmation": 100 + len(self._booked)}
+        return {"reference": f"WD-{FIRST_REFERENCE + len(self._booked) - len(TAKEN)}", "name": name}
+
+    def _is_free(self, day: str, time: str) -> bool:
+        return (day, time) not in self._booked and DESK_TIMES[0] <= time <= DESK_TIMES[-1] and day != "sunday"
+
+
+def _minutes(time: str) -> int:
+    hours, _, minutes = time.partition(":")
+    return int(hours) * 60 + int(minutes)
 
 
 class Desk:

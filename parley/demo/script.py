@@ -41,7 +41,7 @@ STEPS: tuple[Step, ...] = (
     Step("that is all, thank you, goodbye", ("goodbye",)),
 )
 EXPECTED_CALLS: tuple[ExpectedCall, ...] = (
-    ExpectedCall("check_availability", {"day": "next tuesday", "time": "ten thirty"}),
-    ExpectedCall("book_appointment", {"day": "next tuesday", "time": "ten thirty", "name": "maria gomez"}),
+    ExpectedCall("check_availability", {"day": "tuesday", "time": "10:30"}),
+    ExpectedCall("book_appointment", {"day": "tuesday", "time": "10:30", "name": "Maria Gomez"}),
 )
 ENDED_BY = "agent"
