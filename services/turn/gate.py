@@ -12,7 +12,7 @@ class GateRules:
 
     onset_frames: int = 2
     """Frames in a row at or over the threshold that start speech: a click or a breath is one frame."""
-    sure_probability: float = 0.9
+    sure_probability: float = 0.8
     """One frame this sure starts speech at once."""
     hysteresis: float = 0.15
     """Within speech a frame still counts this far below the threshold (Silero's own rule)."""

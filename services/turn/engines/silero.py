@@ -38,6 +38,8 @@ _FRAME_BYTES = FRAME * 2
 _CONTEXT = WINDOW - FRAME
 _QUIET = 10 ** (-66 / 20)
 """Root mean square under which a frame is silence whatever the model says: Silero trails speech by up to 90 ms."""
+_IDLE_FRAMES = 32
+"""Silent frames in a row after which the model is left alone: its state has settled, a muted caller costs nothing."""
 _LEAD_MS = 500
 """Audio before the onset that Smart Turn is given with the turn, as in its own pipeline."""
 _KEPT_FRAMES = WINDOW_S * 1000 // FRAME_MS
@@ -155,6 +157,7 @@ class SileroStream:
         self._context = np.zeros(_CONTEXT, np.float32)
         self._kept: deque[bytes] = deque(maxlen=_KEPT_FRAMES)
         self._frames_heard = 0
+        self._silent_frames = 0
         self._closed = False
 
     async def hear(self, pcm: bytes) -> Heard:
@@ -172,10 +175,18 @@ class SileroStream:
         self._context = samples[-_CONTEXT:]
         for start in range(0, used, _FRAME_BYTES):
             self._kept.append(pending[start : start + _FRAME_BYTES])
+        frames = samples[_CONTEXT:].reshape(count, FRAME)
+        has_sound = np.einsum("ij,ij->i", frames, frames) > FRAME * _QUIET**2
+        if has_sound.any():
+            self._silent_frames = 0
+        elif self._silent_frames >= _IDLE_FRAMES:
+            return Heard(self._to_frames([0.0] * count))
+        else:
+            self._silent_frames += count
         windows = np.lib.stride_tricks.sliding_window_view(samples, WINDOW)[::FRAME]
         job = await self._engine.batcher.run_frames(self._slot, windows)
         return Heard(
-            self._to_frames(job.probabilities, samples[_CONTEXT:].reshape(count, FRAME)),
+            self._to_frames((np.asarray(job.probabilities) * has_sound).tolist()),
             queue_us=round((job.started_s - job.queued_s) * 1e6),
             engine_us=round(job.engine_s * 1e6),
         )
@@ -192,11 +203,10 @@ class SileroStream:
             self._closed = True
             self._engine.batcher.give_slot(self._slot)
 
-    def _to_frames(self, probabilities: list[float], samples: Float32) -> list[Frame]:
-        power = np.einsum("ij,ij->i", samples, samples)
+    def _to_frames(self, probabilities: list[float]) -> list[Frame]:
         first = self._frames_heard
         self._frames_heard += len(probabilities)
         return [
-            Frame((first + i) * FRAME_MS, (first + i + 1) * FRAME_MS, p if energy > FRAME * _QUIET**2 else 0.0)
-            for i, (p, energy) in enumerate(zip(probabilities, power.tolist(), strict=True))
+            Frame((first + i) * FRAME_MS, (first + i + 1) * FRAME_MS, probability)
+            for i, probability in enumerate(probabilities)
         ]
