@@ -31,6 +31,8 @@ from services.tts.text import prepare
 log = logging.getLogger(__name__)
 
 GRPC_NAME = "voice.tts.v1.StreamingTts"
+_DRAIN_IDLE_S = 2.0
+"""Quiet from both sides that ends a stream of a server about to stop. Within a turn, phrases come closer together."""
 _MAX_PRONUNCIATIONS = 1000
 _MAX_WORD_CHARS = 100
 
@@ -45,6 +47,7 @@ class TtsService:
         self._settings = settings
         self.engine: TtsEngine = load_engine(ENGINES, settings.engine, setting="PARLEY_TTS_ENGINE")(settings)
         self._is_warm = False
+        self._streams: set[_Stream] = set()
 
     def register(self, server: grpc.aio.Server) -> None:
         """Add the RPC to the server."""
@@ -57,7 +60,9 @@ class TtsService:
         self._is_warm = True
 
     async def drain(self) -> None:
-        """Nothing to tell: open streams speak on through the server's grace."""
+        """Let every stream go on until nothing was said for a moment, which is between two turns; then end it."""
+        for stream in self._streams:
+            stream.drain()
 
     async def close(self) -> None:
         """Release the engine."""
@@ -74,7 +79,12 @@ class TtsService:
             raise InvalidInput("the first request must carry config: voice, format, and only then text")
         session_id.set(first.config.session_id)
         config = parse_config(first.config)
-        await _Stream(self._settings, self.engine, config, context).run(requests)
+        stream = _Stream(self._settings, self.engine, config, context)
+        self._streams.add(stream)
+        try:
+            await stream.run(requests)
+        finally:
+            self._streams.discard(stream)
 
     async def _first_request(
         self, requests: AsyncIterator[tts_pb2.SynthesizeRequest]
@@ -127,6 +137,9 @@ class _Stream:
         self._audio = EpochAudio(0, self._format, settings.max_frame_ms)
         self._speaking_epoch = 0
         self._rendering: asyncio.Timeout | None = None
+        self._idle: asyncio.Timeout | None = None
+        self._idle_s = settings.idle_timeout_ms / 1000
+        self._is_draining = False
         self._phrases = 0
 
     async def run(self, requests: AsyncIterator[tts_pb2.SynthesizeRequest]) -> None:
@@ -150,15 +163,27 @@ class _Stream:
         log.info("stream ended", extra={"phrases": self._phrases, "is_finished": self._pending.is_finished})
 
     async def _read(self, requests: AsyncIterator[tts_pb2.SynthesizeRequest]) -> None:
-        idle_s = self._settings.idle_timeout_ms / 1000
-        loop = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout(idle_s) as idle:
+            async with asyncio.timeout(self._idle_s) as self._idle:
                 async for request in requests:
+                    self._not_idle()
                     self._accept(request, time.perf_counter())
-                    idle.reschedule(loop.time() + idle_s)
         except TimeoutError:
-            raise TimedOut(f"nothing was sent for {idle_s:.0f} s: finish a stream that is not needed") from None
+            if self._is_draining:
+                raise NotReady("the server is about to stop: connect again, to another one") from None
+            raise TimedOut(f"nothing was sent for {self._idle_s:g} s: finish a stream that is not needed") from None
+        finally:
+            self._idle = None
+
+    def _not_idle(self) -> None:
+        if self._idle is not None and not self._idle.expired():
+            self._idle.reschedule(asyncio.get_running_loop().time() + self._idle_s)
+
+    def drain(self) -> None:
+        """End the stream as soon as nothing was received or sent for a moment."""
+        self._is_draining = True
+        self._idle_s = min(self._idle_s, _DRAIN_IDLE_S)
+        self._not_idle()
 
     def _accept(self, request: tts_pb2.SynthesizeRequest, received_s: float) -> None:
         match request.WhichOneof("request"):
@@ -183,9 +208,9 @@ class _Stream:
 
     def _cancel(self, epoch: int) -> None:
         self._pending.cancel(epoch)
-        if self._rendering is not None and self._pending.is_cancelled(self._speaking_epoch):
-            # A deadline in the past ends the wait for the engine now, and that ends the engine's work.
-            self._rendering.reschedule(0)
+        rendering = self._rendering
+        if rendering is not None and not rendering.expired() and self._pending.is_cancelled(self._speaking_epoch):
+            rendering.reschedule(0)  # a deadline in the past ends the wait for the engine now, and the engine's work
 
     async def _speak_all(self) -> None:
         while (item := await self._pending.next()) is not None:
@@ -238,5 +263,6 @@ class _Stream:
         try:
             async with asyncio.timeout(timeout_ms / 1000):
                 await self._context.write(response)
+            self._not_idle()
         except TimeoutError:
             raise TimedOut(f"no audio was taken for {timeout_ms} ms: read what is sent, or cancel") from None

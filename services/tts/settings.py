@@ -24,7 +24,7 @@ class TtsSettings(ServiceSettings):
     max_pending_phrases: int = Field(256, gt=0, description="Phrases one stream may have waiting.")
     max_frame_ms: int = Field(400, ge=20, description="Longest audio frame sent, after the first two of an epoch.")
     config_timeout_ms: int = Field(10_000, gt=0, description="How long a new stream may take to send its config.")
-    idle_timeout_ms: int = Field(900_000, gt=0, description="How long a stream may send nothing.")
+    idle_timeout_ms: int = Field(900_000, gt=0, description="How long a stream may neither send nor be sent anything.")
     render_timeout_ms: int = Field(5_000, gt=0, description="How long the engine may take for one piece of audio.")
     write_timeout_ms: int = Field(30_000, gt=0, description="How long a client may take no audio at all.")
 

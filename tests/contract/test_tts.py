@@ -145,7 +145,8 @@ async def test_cancelling_a_wait_stops_the_engine(engine: TtsEngine) -> None:
         await asyncio.sleep(0)
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        ends = await asyncio.gather(*tasks, return_exceptions=True)
+    assert all(isinstance(end, asyncio.CancelledError) for end in ends)
     assert engine.running == 0
     check(prepare("Hello."), await render(engine, prepare("Hello.")))
 

@@ -107,12 +107,12 @@ class EspeakEngine:
             return await asyncio.shield(waiting)
         except asyncio.CancelledError:
             aborted.set()
-            if not future.cancel():
-                _, stuck = await asyncio.wait({waiting}, timeout=_ABORT_GRACE_S)
-                if stuck:
-                    raise EngineDead("espeak-ng does not return from a phrase") from None
-            if not waiting.cancelled():
-                waiting.exception()  # looked at, so that asyncio does not report it: nobody waits for this job now
+            if future.cancel():  # it had not begun
+                raise
+            _, stuck = await asyncio.wait({waiting}, timeout=_ABORT_GRACE_S)
+            if stuck:
+                raise EngineDead("espeak-ng does not return from a phrase") from None
+            waiting.exception()  # looked at, so that asyncio does not report it: nobody waits for this job now
             raise
 
 

@@ -228,19 +228,25 @@ async def test_cancel_of_an_older_epoch_leaves_the_newer_alone() -> None:
         assert (await client.say("Five again.", epoch=5, phrase=1)).pcm
 
 
-async def test_nothing_of_a_cancelled_epoch_follows_a_newer_one() -> None:
-    async with running() as server:
-        client = server.client()
+@pytest.mark.parametrize("engine", ["espeak", "fake"])
+async def test_nothing_of_a_cancelled_epoch_follows_a_newer_one(engine: str) -> None:
+    """Several streams at once, so that cancels also hit phrases that wait for the engine."""
+
+    async def interrupt_often(client: Client) -> list[int]:
         await client.open()
         for epoch in range(1, 30):
-            for phrase in range(4):
-                await client.text("word " * 50, epoch=epoch, phrase=phrase)
+            for phrase in range(3):
+                await client.text("word " * 60, epoch=epoch, phrase=phrase)
             await client.cancel(epoch)
         await client.text("The end.", epoch=30)
         await client.finish()
-        epochs = [response.turn_epoch for response in await client.rest()]
-        assert epochs == sorted(epochs)
-        assert epochs[-1] == 30
+        return [response.turn_epoch for response in await client.rest()]
+
+    async with running(engine=engine, fake_first_audio_ms=1) as server:
+        for epochs in await asyncio.gather(*(interrupt_often(server.client()) for _ in range(6))):
+            assert epochs == sorted(epochs)
+            assert epochs[-1] == 30
+        assert server.service.engine.running == 0
 
 
 async def test_a_reader_that_stops_holds_up_itself_alone() -> None:
@@ -270,6 +276,23 @@ async def test_few_messages_for_a_phrase() -> None:
         assert [size // 32 for size in later.frames] == [400, 400], "only an epoch's first frames are small"
         heard = await client.say("one two", epoch=2)
         assert [size // 32 for size in heard.frames] == [20, 100, 280]
+
+
+async def test_a_server_about_to_stop_lets_a_phrase_end_and_then_ends_the_stream(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("services.tts.servicer._DRAIN_IDLE_S", 0.3)
+    async with running(fake_first_audio_ms=100, drain_grace_ms=20_000) as server:
+        client = server.client()
+        await client.open()
+        await client.text("Let me finish this.")
+        stopping = asyncio.create_task(server.server.stop())
+        assert (await client.read_phrase()).is_last
+        error = await client.refusal()
+        assert error.code() == grpc.StatusCode.UNAVAILABLE
+        assert "another one" in (error.details() or "")
+        async with asyncio.timeout(10):
+            await stopping
 
 
 async def until_rendering(server: Running) -> None:

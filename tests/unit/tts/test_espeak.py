@@ -197,7 +197,8 @@ async def test_cancelled_work_is_aborted_and_queued_work_never_starts() -> None:
     for task in (second, first):
         task.cancel()
     async with asyncio.timeout(5):
-        await asyncio.gather(first, second, return_exceptions=True)
+        ends = await asyncio.gather(first, second, return_exceptions=True)
+    assert all(isinstance(end, asyncio.CancelledError) for end in ends)
     assert stopped.is_set()
     assert not late.is_set()
     await engine.close()
