@@ -41,7 +41,9 @@ def engine_name(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 async def engine(engine_name: str) -> AsyncIterator[TtsEngine]:
-    made: TtsEngine = load_engine(ENGINES, engine_name, setting="engine")(TtsSettings(fake_chunk_ms=2000))
+    made: TtsEngine = load_engine(ENGINES, engine_name, setting="engine")(
+        TtsSettings(fake_chunk_ms=2000, fake_first_audio_ms=5)
+    )
     await made.start()
     yield made
     await made.close()
