@@ -1,8 +1,9 @@
-"""What turn detection makes of recordings: `python bench/turn_eval.py DIR_OF_WAVS [--live]`.
+"""What turn detection makes of recordings: `python bench/turn_eval.py DIR_OF_WAVS [--live [--text]]`.
 
 Without `--live`, the default engine alone: P(complete) after 96 and after 200 ms of silence, at the pauses inside each
 recording and at its end. With `--live`, the real server over gRPC, all recordings at once, each at the pace it was
-spoken: how long after the onset and after the end of speech the events reach the client. Recordings: mono PCM16 WAV,
+spoken: how long after the onset and after the end of speech the events reach the client; with `--text` the client answers each eager end of turn with a
+whole text, as a recogniser would at the end of a turn. Recordings: mono PCM16 WAV,
 one turn each.
 """
 
@@ -29,6 +30,7 @@ from services.turn.settings import TurnSettings
 
 CHUNK_MS = 20
 LEAD_MS, TAIL_MS = 500, 3600
+WHOLE_TEXT = pb.HypothesisUpdate(text="that's all", is_final=True, has_grammar=True, matches_grammar=True)
 
 
 class Recording(NamedTuple):
@@ -105,10 +107,13 @@ class Lag(NamedTuple):
     ms: float
 
 
-async def stream_live(channel: grpc.aio.Channel, recording: Recording) -> tuple[list[str], list[Lag]]:
+async def stream_live(
+    channel: grpc.aio.Channel, recording: Recording, *, with_text: bool
+) -> tuple[list[str], list[Lag]]:
     detect = channel.stream_stream(
         f"/{GRPC_NAME}/Detect", pb.DetectRequest.SerializeToString, pb.DetectResponse.FromString
     )
+    outgoing: asyncio.Queue[pb.DetectRequest] = asyncio.Queue()
     began_s = 0.0
 
     async def requests() -> AsyncIterator[pb.DetectRequest]:
@@ -121,6 +126,8 @@ async def stream_live(channel: grpc.aio.Channel, recording: Recording) -> tuple[
         for index, chunk in enumerate(recording.chunks(), 1):
             await asyncio.sleep(began_s + index * CHUNK_MS / 1000 - time.perf_counter())
             yield pb.DetectRequest(audio=[chunk])
+            while not outgoing.empty():
+                yield outgoing.get_nowait()
         yield pb.DetectRequest(finish=common_pb2.FinishInput())
 
     told: list[str] = []
@@ -136,6 +143,8 @@ async def stream_live(channel: grpc.aio.Channel, recording: Recording) -> tuple[
             lags.append(Lag(kind, now_ms - event.speech_end_ms))
             after_ms = response.audio_offset_ms - event.speech_end_ms
             told.append(f"{'eager' if kind[1] == 'a' else 'END'} +{after_ms} (P {event.probability:.2f})")
+            if with_text and kind == "eager_end_of_turn":
+                outgoing.put_nowait(pb.DetectRequest(hypothesis=WHOLE_TEXT))
         elif kind == "speech_stopped":
             told.append(f"stop {response.speech_stopped.end_ms - LEAD_MS}")
         elif kind == "turn_resumed":
@@ -143,13 +152,15 @@ async def stream_live(channel: grpc.aio.Channel, recording: Recording) -> tuple[
     return told, lags
 
 
-async def live(recordings: list[Recording]) -> None:
+async def live(recordings: list[Recording], *, with_text: bool) -> None:
     settings = TurnSettings(port=0, log_level="WARNING")
     server = Server(TurnService(settings), settings)
     await server.start()
     try:
         async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
-            results = await asyncio.gather(*(stream_live(channel, recording) for recording in recordings))
+            results = await asyncio.gather(
+                *(stream_live(channel, recording, with_text=with_text) for recording in recordings)
+            )
     finally:
         await server.stop()
     lags: dict[str, list[float]] = {}
@@ -167,11 +178,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--live", action="store_true", help="over gRPC, at the pace it was spoken")
+    parser.add_argument(
+        "--text", action="store_true", help="with --live: answer each eager end with a whole final text"
+    )
     args = parser.parse_args()
     recordings = load(args.folder)
     if not recordings:
         parser.error(f"no .wav in {args.folder}")
-    asyncio.run(live(recordings) if args.live else offline(recordings))
+    asyncio.run(live(recordings, with_text=args.text) if args.live else offline(recordings))
 
 
 if __name__ == "__main__":

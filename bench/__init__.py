@@ -1,0 +1,1 @@
+"""Measurements of Parley itself: `make bench`, described in bench/README.md."""
