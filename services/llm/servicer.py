@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import TypeAlias
 
 import grpc.aio
@@ -134,6 +134,7 @@ class _Generation:
         self, engine: LlmEngine, config: llm_pb2.GenerateConfig, settings: LlmSettings, context: Context
     ) -> None:
         self._began_s = time.monotonic()
+        self._began_loop_s = asyncio.get_running_loop().time()
         self._engine = engine
         self._settings = settings
         self._context = context
@@ -144,43 +145,38 @@ class _Generation:
         self._model_label = engine.model_label(self._request.model)
         self._first_output_s: float | None = None
         self._finished: Finished | None = None
+        self._deadline: asyncio.Timeout | None = None
         self._outbox = Outbox(settings.max_pending_chars)
 
     async def run(self, requests: Requests) -> None:
-        """Stream the generation. Raises TimedOut, InvalidInput for what may not follow the config, EngineFault."""
-        settings = self._settings
-        try:
-            async with asyncio.timeout(settings.first_output_timeout_ms / 1000) as deadline:
+        """Stream the generation. Raises TimedOut, InvalidInput for what may not follow the config, EngineFault.
 
-                def on_first_output() -> None:
-                    self._first_output_s = time.monotonic()
-                    left_s = self._began_s + settings.total_timeout_ms / 1000 - self._first_output_s
-                    deadline.reschedule(asyncio.get_running_loop().time() + left_s)
-
-                await self._stream(requests, on_first_output)
-        except TimeoutError:
-            if self._first_output_s is None:
-                raise TimedOut(f"no output from the engine within {settings.first_output_timeout_ms} ms") from None
-            raise TimedOut(f"the generation did not end within {settings.total_timeout_ms} ms") from None
-
-    async def _stream(self, requests: Requests, on_first_output: Callable[[], None]) -> None:
+        Engine and watcher hand their errors to the outbox: nothing but the client's own cancel interrupts a write.
+        """
         try:
             async with asyncio.TaskGroup() as tasks:
                 # The engine works while `ready` is on its way out.
                 pumping = tasks.create_task(
-                    pump(self._engine, self._request, self._validators, self._outbox, on_first_output),
+                    pump(self._engine, self._request, self._validators, self._outbox, self._on_first_output),
                     name="llm-pump",
                 )
                 watching = tasks.create_task(self._watch(requests, pumping), name="llm-watch")
-                await self._write()
+                await self._write_ready()
+                await self._write_events()
                 watching.cancel()
         except* _ClientGone:
             log.debug("the client left before the end")
 
-    async def _write(self) -> None:
-        capabilities = self._engine.capabilities
+    def _on_first_output(self) -> None:
+        self._first_output_s = time.monotonic()
+        if self._deadline is not None:
+            self._deadline.reschedule(self._began_loop_s + self._settings.total_timeout_ms / 1000)
+
+    async def _write_ready(self) -> None:
         info = common_pb2.EngineInfo(
-            engine=capabilities.name, model=self._model_label, capacity_streams=self._settings.max_streams
+            engine=self._engine.capabilities.name,
+            model=self._model_label,
+            capacity_streams=self._settings.max_streams,
         )
         await self._context.write(
             llm_pb2.GenerateResponse(
@@ -189,14 +185,33 @@ class _Generation:
                 ready=llm_pb2.GenerationReady(info=info),
             )
         )
-        while self._finished is None:
-            for stamped in await self._outbox.take():
-                timing = self._timing(stamped.at_s)
-                await self._context.write(event_response(stamped.event, self._turn_epoch, timing))
-                if isinstance(stamped.event, Finished):
-                    self._finished = stamped.event
+
+    async def _write_events(self) -> None:
+        """Write until finished. Raises TimedOut for an engine that is too slow, or a client that reads too slowly."""
+        settings = self._settings
+        limit_ms = settings.first_output_timeout_ms if self._first_output_s is None else settings.total_timeout_ms
+        try:
+            async with asyncio.timeout_at(self._began_loop_s + limit_ms / 1000) as self._deadline:
+                while self._finished is None:
+                    for stamped in await self._outbox.take():
+                        timing = self._timing(stamped.at_s)
+                        await self._context.write(event_response(stamped.event, self._turn_epoch, timing))
+                        if isinstance(stamped.event, Finished):
+                            self._finished = stamped.event
+        except TimeoutError:
+            if self._first_output_s is None:
+                raise TimedOut(f"no output from the engine within {settings.first_output_timeout_ms} ms") from None
+            raise TimedOut(f"the generation did not end within {settings.total_timeout_ms} ms") from None
+        finally:
+            self._deadline = None
 
     async def _watch(self, requests: Requests, pumping: asyncio.Task[None]) -> None:
+        try:
+            await self._follow(requests, pumping)
+        except Exception as failure:
+            self._outbox.fail(failure)
+
+    async def _follow(self, requests: Requests, pumping: asyncio.Task[None]) -> None:
         """Read what follows the config. The end of the requests without `finish` means that the client has gone."""
         input_ended = False
         async for request in requests:
@@ -207,7 +222,7 @@ class _Generation:
                 case "finish" if not input_ended:
                     input_ended = True
                 case kind:
-                    raise InvalidInput(f"{kind or 'an empty message'} after the config: send only cancel or finish")
+                    raise InvalidInput(f"{kind or 'an empty message'} after config: send only cancel or finish")
         if not input_ended:
             raise _ClientGone
 

@@ -43,6 +43,7 @@ class Outbox:
         self._max_chars = max_chars
         self._pending: list[Stamped] = []
         self._chars = 0
+        self._failure: Exception | None = None
         self._filled = asyncio.Event()
         self._emptied = asyncio.Event()
 
@@ -63,8 +64,13 @@ class Outbox:
             await self._emptied.wait()
 
     async def take(self) -> list[Stamped]:
-        """Wait for events and return all that are pending. The last one ever is a Finished."""
+        """Wait for events and return all that are pending. The last one ever is a Finished.
+
+        Once all is taken, raises what `fail` was told.
+        """
         while not self._pending:
+            if self._failure is not None:
+                raise self._failure
             self._filled.clear()
             await self._filled.wait()
         pending, self._pending, self._chars = self._pending, [], 0
@@ -76,6 +82,15 @@ class Outbox:
         self._pending.append(Stamped(last, time.monotonic()))
         self._filled.set()
         self._emptied.set()
+
+    def fail(self, failure: Exception) -> None:
+        """End with an error, after what is pending.
+
+        The writer raises it between two writes: in grpc.aio, a first write that is cancelled while it is on its way
+        makes the abort that should follow fail, and the client never hears of it.
+        """
+        self._failure = self._failure or failure
+        self._filled.set()
 
     def drop_pending(self) -> None:
         """Throw away what the writer has not taken yet."""
@@ -93,8 +108,21 @@ async def pump(
     """Move one generation from the engine to the outbox; whatever ends it, the engine's generator is closed.
 
     The finished event is put only after the generator has been closed: a client that has it knows the engine is free.
-    Raises EngineFault for an engine that breaks its contract, and what the engine raises.
+    What the engine raises goes to the outbox, and so does an EngineFault for an engine that breaks its contract.
     """
+    try:
+        outbox.close(await _pumped(engine, request, validators, outbox, on_first_output))
+    except Exception as failure:
+        outbox.fail(failure)
+
+
+async def _pumped(
+    engine: LlmEngine,
+    request: GenerationRequest,
+    validators: Validators,
+    outbox: Outbox,
+    on_first_output: Callable[[], None],
+) -> Finished:
     finished: Finished | None = None
     is_first = True
     async with aclosing(engine.generate(request)) as events:
@@ -110,7 +138,7 @@ async def pump(
             await outbox.put(event)
     if finished is None:
         raise EngineFault("the engine ended without saying why")
-    outbox.close(finished)
+    return finished
 
 
 async def cancel(pumping: asyncio.Task[None], outbox: Outbox) -> None:

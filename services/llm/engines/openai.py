@@ -195,10 +195,18 @@ async def _data_lines(response: httpx.Response) -> AsyncGenerator[str, None]:
         if len(rest) > MAX_LINE_BYTES:
             raise EngineFault(f"the model server sent a line of more than {MAX_LINE_BYTES} bytes")
         for line in lines:
-            if line.startswith(b"data:"):
-                yield line[5:].strip().decode("utf-8", errors="replace")
-            elif line.strip() and not line.startswith((b":", b"event:", b"id:", b"retry:")):
-                raise EngineFault("the model server sent something that is no event stream")
+            if data := _data_of(line):
+                yield data
+    if data := _data_of(rest):
+        yield data
+
+
+def _data_of(line: bytes) -> str:
+    if line.startswith(b"data:"):
+        return line[5:].strip().decode("utf-8", errors="replace")
+    if line.strip() and not line.startswith((b":", b"event:", b"id:", b"retry:")):
+        raise EngineFault("the model server sent something that is no event stream")
+    return ""
 
 
 def _parsed(data: str) -> dict[str, Any]:

@@ -132,11 +132,13 @@ class ToolCallAssembler:
     def add(self, chunk: dict[str, Any]) -> None:
         """Take the pieces of a chunk. Raises EngineFault for pieces of another shape."""
         pieces = _delta(chunk).get("tool_calls") or []
-        for piece in pieces if isinstance(pieces, list) else [None]:
-            function = piece.get("function") or {} if isinstance(piece, dict) else None
-            index = piece.get("index", len(self._partial)) if isinstance(piece, dict) else None
-            if not isinstance(function, dict) or not isinstance(index, int) or not 0 <= index < MAX_CALLS:
+        for piece in pieces if isinstance(pieces, list) else [pieces]:
+            function = (piece.get("function") or {}) if isinstance(piece, dict) else None
+            if not isinstance(function, dict):
                 raise EngineFault("the model server sent a tool call in a shape that is not known")
+            index = piece.get("index", len(self._partial))
+            if not isinstance(index, int) or not 0 <= index < MAX_CALLS:
+                raise EngineFault(f"the model server sent tool call {str(index)[:20]}: at most {MAX_CALLS} are taken")
             call = self._partial.setdefault(index, _Partial())
             call.id = call.id or str(piece.get("id") or "")
             call.name = call.name or str(function.get("name") or "")
