@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from voice.asr.v1 import asr_pb2
 from voice.orchestrator.v1 import orchestrator_pb2
+from voice.turn.v1 import turn_pb2
 
 from services.common.wire import audio_span, encode_audio, varint
 
@@ -16,6 +19,20 @@ pytestmark = pytest.mark.unit
 @given(st.binary(max_size=70_000))
 def test_what_is_encoded_here_is_what_protobuf_encodes(pcm: bytes) -> None:
     assert encode_audio(pcm) == asr_pb2.RecognizeRequest(audio=[pcm]).SerializeToString()
+
+
+@pytest.mark.parametrize(
+    "request_type", [asr_pb2.RecognizeRequest, turn_pb2.DetectRequest, orchestrator_pb2.ConverseRequest]
+)
+@given(chunks=st.lists(st.binary(max_size=3000), min_size=1, max_size=4))
+def test_every_request_with_audio_reads_it_and_writes_it_alike(request_type: type[Any], chunks: list[bytes]) -> None:
+    raw = b"".join(map(encode_audio, chunks))
+    parsed = request_type.FromString(raw)
+    assert list(parsed.audio) == chunks
+    assert parsed.SerializeToString() == raw
+    span = audio_span(raw)
+    assert (span is not None) == (len(chunks) == 1)
+    assert span is None or raw[span[0] : span[1]] == chunks[0]
 
 
 @given(st.lists(st.binary(max_size=200), max_size=5))
