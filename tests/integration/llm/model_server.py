@@ -39,8 +39,12 @@ class Exchange:
         await self._writer.drain()
 
     async def send(self, raw: str) -> None:
-        """Send bytes of the stream as they are."""
-        self._writer.write(raw.encode())
+        """Send a part of the stream as it is."""
+        await self.send_bytes(raw.encode())
+
+    async def send_bytes(self, raw: bytes) -> None:
+        """Send bytes of the stream, which may end within a character."""
+        self._writer.write(raw)
         await self._writer.drain()
 
     async def event(self, chunk: dict[str, Any]) -> None:
