@@ -1,9 +1,8 @@
-"""Run the orchestrator: `python -m services.orchestrator`."""
+"""Serve the orchestrator until SIGTERM: `python -m services.orchestrator`."""
 
-from services.common.server import run
+from services.common.server import main
 from services.orchestrator.servicer import OrchestratorService
 from services.orchestrator.settings import OrchestratorSettings
 
 if __name__ == "__main__":
-    settings = OrchestratorSettings()
-    run(OrchestratorService(settings), settings)
+    main(OrchestratorService, OrchestratorSettings)

@@ -91,9 +91,7 @@ class Calls:
         except StoreUnavailable as error:
             raise NotReady(f"{error}; try again, or start a new session") from error
         if record is None:
-            raise NotFound(
-                "no session of that id, or its idle time has passed: start a new one with an empty session_id"
-            )
+            raise NotFound("no session of that id, or its idle time has passed: leave session_id empty for a new one")
         if start.agent and start.agent != record.agent:
             raise InvalidInput(f"the session belongs to agent {record.agent!r}: leave agent empty to resume it")
         return record, True

@@ -6,10 +6,16 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 
+import grpc.aio
+
 from services.common.errors import TimedOut
 
 WRITE_DEADLINE_S = 10.0
 MAX_PENDING_BYTES = 4 << 20
+
+
+class CallerGone(Exception):
+    """The caller's stream is broken: nobody is there to be told."""
 
 
 class Outbox:
@@ -31,7 +37,7 @@ class Outbox:
         self._wake.set()
 
     async def run(self) -> None:
-        """Write until cancelled. Raises TimedOut where the caller has stopped reading."""
+        """Write until cancelled. Raises TimedOut where the caller has stopped reading, CallerGone where it is gone."""
         while True:
             await self._wake.wait()
             self._wake.clear()
@@ -45,8 +51,11 @@ class Outbox:
                         await self._write(raw)
                 except TimeoutError:
                     raise TimedOut("the caller does not read its responses") from None
+                except grpc.aio.BaseError as error:
+                    self._is_empty.set()
+                    raise CallerGone from error
             self._is_empty.set()
 
     async def flushed(self) -> None:
-        """Wait until all is written."""
+        """Wait until all is written, or nothing can be written any more."""
         await self._is_empty.wait()

@@ -20,6 +20,9 @@ from services.orchestrator.stages.stream import StageError
 from services.orchestrator.timeline import TimedWord, Timeline
 from services.orchestrator.tools.base import END_CALL
 
+RECONNECT_S = 1.0
+"""How long a second attempt waits for a connection: a model that is being redeployed is back, or it is not."""
+
 
 @dataclass(frozen=True, slots=True)
 class ReplyLimits:
@@ -110,6 +113,8 @@ class Reply:
                 if attempt == 2 or error.is_rejection or self.rounds[-1].phrases or self.rounds[-1].message.tool_calls:
                     raise
                 self.history.remove(self.rounds.pop().message)
+                with contextlib.suppress(TimeoutError):
+                    await stages.connected("llm", RECONNECT_S)
         raise AssertionError("both attempts end in a return or a raise")
 
     async def _generate_once(self, stages: Stages, hooks: ReplyHooks) -> list[ToolCall]:

@@ -25,7 +25,7 @@ from services.orchestrator.deadlines import Deadlines
 from services.orchestrator.history import History
 from services.orchestrator.latency import Marks
 from services.orchestrator.listening import Listening, ListeningHooks
-from services.orchestrator.outbox import Outbox
+from services.orchestrator.outbox import CallerGone, Outbox
 from services.orchestrator.sessions.keeper import Keeper
 from services.orchestrator.sessions.store import SessionRecord
 from services.orchestrator.settings import OrchestratorSettings
@@ -38,7 +38,6 @@ from services.orchestrator.tools.client import ClientTools
 
 log = logging.getLogger(__name__)
 
-CANNED_WAIT_S = 2.0
 FLUSH_S = 2.0
 TOOLS_FINISH_S = 5.0
 
@@ -110,7 +109,7 @@ class Session:
                 self._tasks = tasks
                 self._assemble()
                 running = [tasks.create_task(stream.run(), name=f"{stream.stage}-stream") for stream in self._streams()]
-                running.append(tasks.create_task(self._outbox.run(), name="caller-writer"))
+                running.append(tasks.create_task(self._write_caller(), name="caller-writer"))
                 await self._begin(requests, running)
                 await self._over.wait()
                 await self._wind_up()
@@ -185,16 +184,15 @@ class Session:
 
     async def _begin(self, requests: AsyncIterator[bytes], running: list[asyncio.Task[None]]) -> None:
         setup = self._setup
-        canned = self._spawn(self._canned.prepare(setup.agent, setup.audio_format), "canned-speech")
         await wait_until_up(self._streams(), self._stages.settings.stage_ready_ms)
         self._outbox.send(messages.started(self.session_id, self.agent_name, setup.is_resumed, self._engines))
-        running.append(self._tasks.create_task(self._read_caller(requests), name="caller-reader"))
-        await asyncio.wait({canned}, timeout=CANNED_WAIT_S)
         log.info("call started", extra={"agent": self.agent_name, "resumed": setup.is_resumed})
         unanswered = self._history.unanswered_text if setup.is_resumed else ""
         if unanswered:
             self._history.messages.pop()
         self.dispatch(ev.CallStarted(greet=not setup.is_resumed, unanswered_text=unanswered))
+        running.append(self._tasks.create_task(self._read_caller(requests), name="caller-reader"))
+        self._spawn(self._canned.prepare(setup.agent, setup.audio_format), "canned-speech")
 
     async def _read_caller(self, requests: AsyncIterator[bytes]) -> None:
         async for raw in requests:
@@ -203,6 +201,12 @@ class Session:
                 return
         log.info("the caller is gone; the session can be resumed")
         self._over.set()
+
+    async def _write_caller(self) -> None:
+        try:
+            await self._outbox.run()
+        except CallerGone:
+            self._over.set()
 
     async def _wind_up(self) -> None:
         """Let running tools finish and the last responses go out, within short deadlines."""

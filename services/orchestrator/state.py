@@ -60,8 +60,10 @@ class TurnState:
     close: CloseReason | None = None
     """The call ends with the reply in progress."""
     idle_prompts: int = 0
+    answering: bool = False
+    """The reply in progress is the model's answer, not a fixed sentence."""
     failures: int = 0
-    """Apologies since the last answer that could be heard."""
+    """Apologies since the last answer that was heard to its end."""
     unheard: int = 0
     """Turns without words since the last with words."""
     activity: int = 0
@@ -107,13 +109,20 @@ def _start(state: TurnState, event: ev.CallStarted) -> Step:
 def _say(state: TurnState, phrase: Phrase, *, close: CloseReason | None = None) -> Step:
     epoch = state.last_epoch + 1
     said = replace(state, phase=Phase.THINKING, epoch=epoch, last_epoch=epoch, paused=False, close=close)
-    said = _without_utterance(replace(said, kept_text=""))
+    said = _without_utterance(replace(said, kept_text="", answering=False))
     return said, (*_closing(state), ev.Say(epoch, phrase, close))
 
 
 def _reply(state: TurnState, epoch: int, text: str) -> Step:
     replying = replace(
-        state, phase=Phase.THINKING, epoch=epoch, kept_text=text, idle_prompts=0, unheard=0, paused=False
+        state,
+        phase=Phase.THINKING,
+        epoch=epoch,
+        kept_text=text,
+        idle_prompts=0,
+        unheard=0,
+        paused=False,
+        answering=True,
     )
     return _without_utterance(replying), (*_closing(state), ev.StartReply(epoch, text))
 
@@ -309,7 +318,7 @@ def _playback_done(state: TurnState, event: ev.PlaybackDone, deadlines: Deadline
         return state, ()
     if event.close is not None:
         return _end(state, event.close)
-    return _listen(replace(state, failures=0, kept_text="")), ()
+    return _listen(replace(state, failures=0 if state.answering else state.failures, kept_text="")), ()
 
 
 def _end(state: TurnState, reason: CloseReason) -> Step:

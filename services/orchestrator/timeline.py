@@ -19,7 +19,7 @@ class _Phrase:
     text: str
     audio_ms: float = 0.0
     is_complete: bool = False
-    words: Sequence[TimedWord] = field(default_factory=tuple)
+    words: list[TimedWord] = field(default_factory=list)
 
 
 class Timeline:
@@ -41,9 +41,9 @@ class Timeline:
             phrase.is_complete |= is_last
 
     def add_words(self, phrase_id: int, words: Sequence[TimedWord]) -> None:
-        """Set a phrase's word timings. Unknown phrases are ignored."""
+        """Add word timings of a phrase: a long one is synthesised in parts. Unknown phrases are ignored."""
         if (phrase := self._phrases.get(phrase_id)) is not None:
-            phrase.words = words
+            phrase.words.extend(words)
 
     @property
     def text(self) -> str:

@@ -66,6 +66,11 @@ class Stages:
         call: RawCall = self._methods[stage](metadata=outgoing_metadata())
         return call
 
+    async def connected(self, stage: str, timeout_s: float) -> None:
+        """Wait until the channel to `stage` is connected. Raises TimeoutError."""
+        async with asyncio.timeout(timeout_s):
+            await self._channels[stage].channel_ready()
+
     def on_unhealthy(self, listener: Callable[[str], None]) -> Callable[[], None]:
         """Have `listener(stage)` called when a stage stops answering; return how to stop that."""
         self._listeners.add(listener)

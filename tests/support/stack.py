@@ -1,0 +1,99 @@
+"""The whole of Parley in the test's own process: four stages with fake engines and a real orchestrator, over gRPC."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import grpc.aio
+from services.asr.servicer import AsrService
+from services.asr.settings import AsrSettings
+
+from services.common.server import Server
+from services.llm.servicer import LlmService
+from services.llm.settings import LlmSettings
+from services.orchestrator.servicer import OrchestratorService
+from services.orchestrator.settings import OrchestratorSettings
+from services.tts.servicer import TtsService
+from services.tts.settings import TtsSettings
+from services.turn.servicer import TurnService
+from services.turn.settings import TurnSettings
+
+SERVICES: dict[str, tuple[Any, Any]] = {
+    "asr": (AsrService, AsrSettings),
+    "turn": (TurnService, TurnSettings),
+    "llm": (LlmService, LlmSettings),
+    "tts": (TtsService, TtsSettings),
+}
+
+AGENT = """
+name: tester
+description: An agent for tests.
+greeting: "Hello there."
+prompt: You are a test.
+voice: {name: en-us}
+phrases:
+  apology: "Sorry, something went wrong."
+  not_heard: "I did not hear you."
+  idle_prompt: "Are you there?"
+  goodbye: "Goodbye now."
+"""
+
+
+@dataclass
+class Stack:
+    """Running servers by name, and a channel to the orchestrator."""
+
+    channel: grpc.aio.Channel
+    servers: dict[str, Server]
+    exits: AsyncExitStack
+    settings: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @property
+    def address(self) -> str:
+        """Where the orchestrator listens."""
+        return f"127.0.0.1:{self.servers['orchestrator'].port}"
+
+    async def kill(self, stage: str) -> int:
+        """Stop a stage at once, without draining; return the port it had."""
+        server = self.servers[stage]
+        port = server.port
+        await server._server.stop(0)
+        return port
+
+    async def revive(self, stage: str, port: int, **settings: Any) -> None:
+        """Start a stage again on the port it had."""
+        service, settings_class = SERVICES[stage]
+        merged = {"engine": "fake", "host": "127.0.0.1"} | self.settings.get(stage, {}) | settings | {"port": port}
+        made = settings_class(**merged)
+        self.servers[stage] = await _start(self.exits, Server(service(made), made))
+
+
+async def _start(exits: AsyncExitStack, server: Server) -> Server:
+    exits.push_async_callback(server.stop)
+    await server.start()
+    return server
+
+
+@asynccontextmanager
+async def stack(
+    agents_dir: Path, *, agent: str = AGENT, orchestrator: dict[str, Any] | None = None, **stages: dict[str, Any]
+) -> AsyncIterator[Stack]:
+    """Start everything on free ports; `stages` holds settings by stage name, `orchestrator` its own."""
+    (agents_dir / "tester.yaml").write_text(agent)
+    quick = {"drain_grace_ms": 200, "host": "127.0.0.1", "port": 0}
+    async with AsyncExitStack() as exits:
+        servers: dict[str, Server] = {}
+        for stage, (service, settings_class) in SERVICES.items():
+            settings = settings_class(**(quick | {"engine": "fake"} | stages.get(stage, {})))
+            servers[stage] = await _start(exits, Server(service(settings), settings))
+        targets = {f"{stage}_target": f"127.0.0.1:{server.port}" for stage, server in servers.items()}
+        own = OrchestratorSettings(**(quick | targets | {"agents_dir": agents_dir} | (orchestrator or {})))
+        servers["orchestrator"] = await _start(exits, Server(OrchestratorService(own), own))
+        channel = grpc.aio.insecure_channel(f"127.0.0.1:{servers['orchestrator'].port}")
+        exits.push_async_callback(channel.close)
+        kept = {stage: quick | stages.get(stage, {}) for stage in SERVICES}
+        yield Stack(channel, servers, exits, kept)
