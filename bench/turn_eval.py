@@ -2,9 +2,9 @@
 
 Without `--live`, the default engine alone: P(complete) after 96 and after 200 ms of silence, at the pauses inside each
 recording and at its end. With `--live`, the real server over gRPC, all recordings at once, each at the pace it was
-spoken: how long after the onset and after the end of speech the events reach the client; with `--text` the client answers each eager end of turn with a
-whole text, as a recogniser would at the end of a turn. Recordings: mono PCM16 WAV,
-one turn each.
+spoken: how long after the onset and after the end of speech the events reach the client; with `--text` the client
+answers each eager end of turn with a whole text, as a recogniser would at the end of a turn. Recordings: mono PCM16
+WAV, one turn each.
 """
 
 from __future__ import annotations
