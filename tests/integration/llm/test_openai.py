@@ -218,7 +218,7 @@ async def test_a_server_that_says_nothing_is_a_fault() -> None:
 
 async def test_a_server_that_is_down_is_a_fault_that_names_the_setting() -> None:
     engine = OpenAiEngine(LlmSettings(openai_base_url="http://127.0.0.1:9/v1", openai_model="m"))
-    with pytest.raises(EngineFault, match="PARLEY_LLM_OPENAI_BASE_URL=.*: cannot connect"):
+    with pytest.raises(EngineFault, match="PARLEY_LLM_OPENAI_BASE_URL=http://127"):
         await collect(engine, asking())
     assert engine.running == 0
     await engine.close()

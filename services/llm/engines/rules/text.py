@@ -31,6 +31,7 @@ _CONTRACTIONS = {
 _TOKEN = re.compile(r"[0-9]+(?::[0-9]+)?|[^\W\d_]+(?:['’][^\W\d_]+)*")  # noqa: RUF001 - the typographic apostrophe
 _HALF_DAY = re.compile(r"\b([ap])\.? ?m\b\.?")
 _DOTTED_TIME = re.compile(r"\b(\d{1,2})\.(\d{2})\b")
+MIN_MISHEARD_LETTERS = 5
 _APOSTROPHE_S = ("what", "that", "it", "where", "when", "who", "how", "there", "here", "name", "she", "he")
 
 
@@ -54,7 +55,7 @@ def _opened(token: str) -> str:
 
 
 def tolerated_edits(word: str) -> int:
-    """Return how many letters of a word may be misheard: none below 5 letters, 1 below 8, then 2."""
+    """Return how many letters of a known word may be misheard: none below 5 letters, 1 below 8, then 2."""
     return 0 if len(word) < 5 else 1 if len(word) < 8 else 2
 
 
@@ -96,9 +97,9 @@ class Vocabulary:
 
     def nearest(self, word: str) -> str:
         """Return `word` itself if known, else the known word with fewest edits within tolerance, else itself."""
-        edits = tolerated_edits(word)
-        if not edits or word in self._words:
+        if len(word) < MIN_MISHEARD_LETTERS or word in self._words:
             return word
+        edits = tolerated_edits(word + "?")  # a letter may be missing from what was heard
         candidates = {known for variant in _deletions(word, edits) for known in self._by_deletion.get(variant, ())}
         for limit in range(1, edits + 1):
             close = [known for known in candidates if tolerated_edits(known) >= limit and is_within(word, known, limit)]

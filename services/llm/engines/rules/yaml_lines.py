@@ -35,11 +35,10 @@ class Document:
 
         Parts of `path` that are in no value (pydantic adds the names of union members) are passed over.
         """
-        found: Path = ()
+        found: list[Path] = [()]
         for part in path:
-            if (*found, part) in self.lines:
-                found = (*found, part)
-        return self.lines.get(found, 1)
+            found += [(*before, part) for before in found if (*before, part) in self.lines]
+        return self.lines.get(max(found, key=len), 1)
 
 
 def parse_yaml(source: str) -> Document:
