@@ -92,6 +92,8 @@ def step(state: TurnState, event: Event, deadlines: Deadlines) -> Step:
     """Return the state after `event` and what to do about it. Events that do not apply change nothing."""
     if state.phase is Phase.IDLE:
         return _start(state, event) if isinstance(event, ev.CallStarted) else (state, ())
+    if state.close is CloseReason.STAGE_FAILED and type(event) not in _ENDING:
+        return state, ()  # the stage is gone: nothing the caller says over the goodbye can keep the call alive
     return _HANDLERS[type(event)](state, event, deadlines)
 
 
@@ -231,7 +233,7 @@ def _partial(state: TurnState, event: ev.PartialHeard, deadlines: Deadlines) -> 
 
 
 def _final(state: TurnState, event: ev.FinalHeard, deadlines: Deadlines) -> Step:
-    if not event.epoch or event.epoch != state.utterance or event.finalize_id != state.finalize_id:
+    if not state.finalize_id or (event.epoch, event.finalize_id) != (state.utterance, state.finalize_id):
         return state, ()
     known = replace(state, final=event.text, partial=event.text)
     if state.turn_over and state.phase is Phase.THINKING:
@@ -242,16 +244,21 @@ def _final(state: TurnState, event: ev.FinalHeard, deadlines: Deadlines) -> Step
 def _typed(state: TurnState, event: ev.TextTyped, deadlines: Deadlines) -> Step:
     epoch = state.last_epoch + 1
     cancel = _cancelling(state, unsay_user=bool(state.kept_text) and state.phase is Phase.THINKING)
-    text = " ".join(part for part in (state.kept_text, event.text) if part)
+    said = "" if state.phase is Phase.SPEAKING else state.final or state.partial  # speech over the agent is not judged
+    text = " ".join(part for part in (state.kept_text, said.strip(), event.text) if part)
     replying, actions = _reply(replace(state, last_epoch=epoch, close=None), epoch, text)
     return replying, (*cancel, *actions)
 
 
 def _cancelling(state: TurnState, *, unsay_user: bool) -> tuple[Action, ...]:
-    waiting = state.phase is Phase.THINKING and not state.turn_over
-    if waiting or state.phase is Phase.SPEAKING:
-        return (ev.CancelReply(state.epoch, unsay_user),)
-    return ()
+    return (ev.CancelReply(state.epoch, unsay_user),) if _is_replying(state, state.epoch) else ()
+
+
+def _is_replying(state: TurnState, epoch: int) -> bool:
+    """Whether turn `epoch` is the reply or fixed sentence in progress."""
+    return epoch == state.epoch and (
+        state.phase is Phase.SPEAKING or (state.phase is Phase.THINKING and not state.turn_over)
+    )
 
 
 # --- speech over the agent --------------------------------------------------------------------------------------------
@@ -302,22 +309,22 @@ def _after_interruption(state: TurnState, deadlines: Deadlines) -> Step:
 
 
 def _audio_began(state: TurnState, event: ev.AudioBegan, deadlines: Deadlines) -> Step:
-    if state.phase is not Phase.THINKING or event.epoch != state.epoch:
+    if state.phase is not Phase.THINKING or not _is_replying(state, event.epoch):
         return state, ()
     return replace(state, phase=Phase.SPEAKING, kept_text="", activity=state.activity + 1), ()
 
 
 def _progressed(state: TurnState, event: ev.ReplyProgressed, deadlines: Deadlines) -> Step:
-    if event.epoch != state.epoch:
+    if not _is_replying(state, event.epoch):
         return state, ()
     return replace(state, kept_text="" if event.acted else state.kept_text, activity=state.activity + 1), ()
 
 
 def _playback_done(state: TurnState, event: ev.PlaybackDone, deadlines: Deadlines) -> Step:
-    if event.epoch != state.epoch or state.phase not in (Phase.SPEAKING, Phase.THINKING) or state.turn_over:
+    if not _is_replying(state, event.epoch):
         return state, ()
-    if event.close is not None:
-        return _end(state, event.close)
+    if (close := event.close or state.close) is not None:
+        return _end(state, close)
     return _listen(replace(state, failures=0 if state.answering else state.failures, kept_text="")), ()
 
 
@@ -327,11 +334,11 @@ def _end(state: TurnState, reason: CloseReason) -> Step:
 
 
 def _reply_failed(state: TurnState, event: ev.ReplyFailed, deadlines: Deadlines) -> Step:
-    if event.epoch != state.epoch or state.phase not in (Phase.SPEAKING, Phase.THINKING) or state.turn_over:
+    if not _is_replying(state, event.epoch):
         return state, ()
+    if state.close is not None:
+        return _end(state, state.close)
     if event.canned:
-        if state.close is not None:
-            return _end(state, state.close)
         return _listen(replace(state, kept_text="")), ()
     return _apologise(state, deadlines)
 
@@ -368,8 +375,8 @@ def _expired(state: TurnState, event: ev.WatchdogExpired, deadlines: Deadlines) 
             return _transcript_missing(state, deadlines)
         case Watchdog.REPLY | Watchdog.STALL:
             cancelling = _cancelling(state, unsay_user=False)
-            said, actions = _apologise(state, deadlines)
-            return said, (*cancelling, *actions)
+            after, actions = _end(state, state.close) if state.close else _apologise(state, deadlines)
+            return after, (*cancelling, *actions)
         case Watchdog.JUDGEMENT:
             if state.user_speaking:
                 return _interrupt(state)
@@ -384,6 +391,8 @@ def _transcript_missing(state: TurnState, deadlines: Deadlines) -> Step:
     after, actions = _commit(state, text, deadlines) if text or state.kept_text else _apologise(state, deadlines)
     return after, (ev.RestartRecogniser(), *actions)
 
+
+_ENDING = (ev.AudioBegan, ev.ReplyProgressed, ev.PlaybackDone, ev.ReplyFailed, ev.WatchdogExpired)
 
 _HANDLERS: dict[type, Callable[..., Step]] = {
     ev.CallStarted: lambda state, event, deadlines: (state, ()),
