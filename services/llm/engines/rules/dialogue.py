@@ -72,10 +72,12 @@ class Dialogue:
         return reply
 
     def learn(self, call: ToolCall | None, content: str) -> Reply:
-        """Return the reply to a tool's result; nothing to say where no form waits for one."""
+        """Return the reply to a tool's result: nothing more after the tool that an answer ended with, such as end_call."""
         form = self.state.form
-        if form is None or call is None:
+        if call is not None and any(intent.call == call.name for intent in self._script.intents.values()):
             return Reply()
+        if form is None or call is None:
+            return self.prompt()
         try:
             arguments = json.loads(call.arguments_json)
         except (ValueError, RecursionError):
