@@ -1,0 +1,325 @@
+"""Random conversations: whatever order things happen in, nothing the caller said is lost and nothing speaks twice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from services.orchestrator import events as ev
+from services.orchestrator.deadlines import Deadlines
+from services.orchestrator.state import Phase, TurnState, step, watchdog
+from tests.unit.orchestrator.machine import is_replying
+
+pytestmark = pytest.mark.unit
+
+DEADLINES = Deadlines()
+
+
+@dataclass
+class Recogniser:
+    """A recogniser that works: it hears the words of the open utterance and answers each finalize with all of them."""
+
+    epoch: int = 0
+    words: list[str] = field(default_factory=list)
+    asked: list[tuple[int, str]] = field(default_factory=list)
+    """(finalize id, the words at that moment)"""
+
+    @property
+    def text(self) -> str:
+        return " ".join(self.words)
+
+
+class Conversation(RuleBasedStateMachine):
+    """A caller, a recogniser and a mouth that behave as the real ones do, in any order and at any pace."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.call()
+
+    def call(self) -> None:
+        self.state = TurnState()
+        self.asr = Recogniser()
+        self.owed: list[str] = []
+        """What the caller said that no reply in progress, and none that was heard, answers."""
+        self.answered = ""
+        """What the reply in progress answers, while it can be taken back."""
+        self.speaking_epoch = 0
+        self.is_audible = False
+        self.is_paused = False
+        self.newest = 0
+        self.spoken = 0
+        self.is_ended = False
+        self.happens(ev.CallStarted(greet=False))
+
+    @precondition(lambda self: self.is_ended)
+    @rule()
+    def calls_again(self) -> None:
+        assert self.state.phase is Phase.IDLE
+        self.call()
+
+    # --- what the machine orders --------------------------------------------------------------------------------------
+
+    def happens(self, event: ev.Event) -> None:
+        self.state, actions = step(self.state, event, DEADLINES)
+        for action in actions:
+            assert not self.is_ended, f"{action} after the end"
+            self.obey(action)
+
+    def obey(self, action: ev.Action) -> None:
+        match action:
+            case ev.OpenUtterance(epoch):
+                assert not self.asr.epoch
+                self.fresh(epoch)
+                self.asr = Recogniser(epoch)
+            case ev.Finalize(epoch, number):
+                assert epoch == self.asr.epoch
+                self.asr.asked.append((number, self.asr.text))
+            case ev.CloseUtterance(epoch):
+                assert epoch == self.asr.epoch
+                self.asr = Recogniser()
+            case ev.StartReply(epoch, text):
+                assert not self.speaking_epoch
+                assert text.split() == " ".join(self.owed).split(), f"owed: {self.owed}"
+                self.speaking_epoch, self.answered, self.owed = epoch, text, []
+                self.newest = max(self.newest, epoch)
+            case ev.Say(epoch):
+                assert not self.speaking_epoch
+                self.fresh(epoch)
+                self.speaking_epoch, self.answered = epoch, ""
+            case ev.CancelReply(epoch, unsay_user):
+                assert epoch == self.speaking_epoch
+                if unsay_user:
+                    self.owed.insert(0, self.answered)
+                self.quiet()
+            case ev.PausePlayback(epoch):
+                assert self.is_audible
+                assert not self.is_paused
+                assert epoch == self.speaking_epoch
+                self.is_paused = True
+            case ev.ResumePlayback(epoch):
+                assert self.is_paused
+                assert epoch == self.speaking_epoch
+                self.is_paused = False
+            case ev.EndCall():
+                self.is_ended = True
+
+    def fresh(self, epoch: int) -> None:
+        assert epoch > self.newest
+        self.newest = epoch
+
+    def quiet(self) -> None:
+        self.speaking_epoch, self.answered, self.is_audible, self.is_paused = 0, "", False, False
+
+    # --- the caller ---------------------------------------------------------------------------------------------------
+
+    def can_talk(self) -> bool:
+        return not self.is_ended and self.state.close is None
+
+    @precondition(lambda self: self.can_talk())
+    @rule()
+    def starts_to_speak(self) -> None:
+        self.happens(ev.SpeechStarted(0))
+
+    @precondition(lambda self: self.asr.epoch and self.state.user_speaking)
+    @rule()
+    def says_a_word(self) -> None:
+        self.spoken += 1
+        self.asr.words.append(f"w{self.spoken}")
+        self.happens(ev.PartialHeard(self.asr.epoch, self.asr.text))
+
+    @precondition(lambda self: self.asr.epoch)
+    @rule()
+    def falls_silent(self) -> None:
+        self.happens(ev.SpeechStopped())
+
+    @precondition(lambda self: self.asr.epoch and not self.state.user_speaking)
+    @rule()
+    def may_be_done(self) -> None:
+        self.happens(ev.EagerEndOfTurn())
+
+    @precondition(lambda self: self.asr.epoch)
+    @rule()
+    def goes_on(self) -> None:
+        self.happens(ev.TurnResumed())
+
+    @precondition(lambda self: self.asr.epoch and not self.state.turn_over)
+    @rule(speech_ms=st.sampled_from([100, 2000]))
+    def ends_the_turn(self, speech_ms: int) -> None:
+        self.with_words(ev.EndOfTurn(speech_ms), is_over=True)
+
+    @precondition(lambda self: self.asr.asked)
+    @rule(data=st.data())
+    def is_transcribed(self, data: st.DataObject) -> None:
+        number, text = data.draw(st.sampled_from(self.asr.asked))
+        self.asr.asked.remove((number, text))
+        self.with_words(ev.FinalHeard(self.asr.epoch, number, text), is_over=self.state.turn_over)
+
+    @precondition(lambda self: self.can_talk())
+    @rule()
+    def types(self) -> None:
+        self.spoken += 1
+        typed = f"t{self.spoken}"
+        self.owed += ["" if self.state.phase is Phase.SPEAKING else self.asr.text, typed]
+        self.happens(ev.TextTyped(typed))
+        assert self.answered.endswith(typed)
+
+    @precondition(lambda self: self.can_talk())
+    @rule()
+    def presses_stop(self) -> None:
+        self.happens(ev.InterruptRequested())
+
+    def with_words(self, event: ev.Event, *, is_over: bool) -> None:
+        """Let a turn come nearer to its end; where the event commits it, all its words are owed an answer."""
+        utterance, text = self.asr.epoch, self.asr.text
+        after, actions = step(self.state, event, DEADLINES)
+        if is_over and any(action == ev.CloseUtterance(utterance) for action in actions):
+            final = event.text if isinstance(event, ev.FinalHeard) else self.state.final
+            assert (final or "").split() == text.split(), "committed on a transcript that does not cover the turn"
+            self.owed.append(text)
+            if "".join(self.owed):
+                assert any(isinstance(action, ev.StartReply) for action in actions)
+        self.happens(event)
+        assert self.state == after
+
+    # --- the turn detector on speech over the agent -------------------------------------------------------------------
+
+    @precondition(lambda self: self.is_paused)
+    @rule()
+    def is_meant(self) -> None:
+        self.happens(ev.Interruption())
+
+    @precondition(lambda self: self.is_paused)
+    @rule()
+    def is_not_meant(self) -> None:
+        self.happens(ev.Backchannel())
+        assert not self.is_paused
+
+    # --- the agent ----------------------------------------------------------------------------------------------------
+
+    @precondition(lambda self: self.speaking_epoch and not self.is_audible)
+    @rule()
+    def is_heard(self) -> None:
+        self.is_audible, self.answered = True, ""
+        self.happens(ev.AudioBegan(self.speaking_epoch))
+        assert self.state.phase is Phase.SPEAKING
+
+    @precondition(lambda self: self.speaking_epoch and not self.is_audible)
+    @rule()
+    def runs_a_tool(self) -> None:
+        self.answered = ""
+        self.happens(ev.ReplyProgressed(self.speaking_epoch, acted=True))
+
+    @precondition(lambda self: self.is_audible and not self.is_paused)
+    @rule()
+    def has_spoken(self) -> None:
+        epoch = self.speaking_epoch
+        self.quiet()
+        self.happens(ev.PlaybackDone(epoch, self.state.close))
+
+    @precondition(lambda self: self.speaking_epoch)
+    @rule()
+    def fails(self) -> None:
+        epoch = self.speaking_epoch
+        self.quiet()
+        self.happens(ev.ReplyFailed(epoch, canned=not self.state.answering))
+
+    @precondition(lambda self: self.state.phase is Phase.INTERRUPTED)
+    @rule()
+    def has_stopped(self) -> None:
+        self.owed = []
+        utterance, is_over, text = self.asr.epoch, self.state.turn_over, self.asr.text
+        if is_over and self.state.final is not None:
+            self.owed.append(text)
+        self.happens(ev.ReplyCancelled(self.state.epoch))
+        assert self.state.phase is not Phase.INTERRUPTED
+        assert is_over or self.asr.epoch == utterance
+
+    @precondition(lambda self: not self.is_ended)
+    @rule(age=st.integers(1, 5), kind=st.sampled_from([ev.AudioBegan, ev.PlaybackDone, ev.ReplyFailed]))
+    def an_old_reply_is_heard_of(
+        self, age: int, kind: type[ev.AudioBegan] | type[ev.PlaybackDone] | type[ev.ReplyFailed]
+    ) -> None:
+        epoch = self.newest - age
+        assume(epoch > 0 and epoch not in (self.speaking_epoch, self.state.epoch))
+        before = self.state
+        self.happens(kind(epoch))
+        assert self.state == before
+
+    # --- always -------------------------------------------------------------------------------------------------------
+
+    @invariant()
+    def the_machine_knows_what_goes_on(self) -> None:
+        assert self.state.last_epoch == self.newest
+        assert self.state.utterance == self.asr.epoch
+        assert self.state.paused == self.is_paused
+        if not self.is_ended:
+            assert is_replying(self.state) == bool(self.speaking_epoch)
+            assert watchdog(self.state) is not None
+
+    @invariant()
+    def what_is_kept_is_what_is_owed(self) -> None:
+        if self.state.phase is Phase.LISTENING:
+            assert self.state.kept_text.split() == " ".join(self.owed).split()
+
+
+TestConversation = pytest.mark.unit(Conversation.TestCase)
+TestConversation.settings = settings(max_examples=150, stateful_step_count=60, deadline=None)
+
+
+# --- anything at all --------------------------------------------------------------------------------------------------
+
+EPOCHS = st.integers(0, 12)
+TEXTS = st.sampled_from(["", " ", "yes", "book a table"])
+REASONS = st.sampled_from([None, *ev.CloseReason])
+EVENTS = st.one_of(
+    st.builds(ev.CallStarted, greet=st.booleans(), unanswered_text=TEXTS),
+    st.builds(ev.SpeechStarted, onset_ms=st.integers(0, 10**6)),
+    st.builds(ev.EndOfTurn, speech_ms=st.integers(0, 5000)),
+    st.sampled_from([ev.SpeechStopped(), ev.EagerEndOfTurn(), ev.TurnResumed(), ev.Interruption(), ev.Backchannel()]),
+    st.builds(ev.PartialHeard, epoch=EPOCHS, text=TEXTS),
+    st.builds(ev.FinalHeard, epoch=EPOCHS, finalize_id=st.integers(0, 6), text=TEXTS),
+    st.builds(ev.TextTyped, text=TEXTS),
+    st.builds(ev.AudioBegan, epoch=EPOCHS),
+    st.builds(ev.ReplyProgressed, epoch=EPOCHS, acted=st.booleans()),
+    st.builds(ev.PlaybackDone, epoch=EPOCHS, close=REASONS),
+    st.builds(ev.ReplyFailed, epoch=EPOCHS, canned=st.booleans()),
+    st.builds(ev.ReplyCancelled, epoch=EPOCHS),
+    st.sampled_from([ev.InterruptRequested(), ev.StageGaveUp()]),
+    st.builds(ev.WatchdogExpired, watchdog=st.sampled_from(ev.Watchdog)),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(EVENTS, max_size=80), st.integers(0, 5))
+def test_no_order_of_events_however_odd_breaks_it(happened: list[ev.Event], last_epoch: int) -> None:
+    state = TurnState(last_epoch=last_epoch, epoch=last_epoch)
+    is_open = running = 0
+    for event in [ev.CallStarted(), *happened]:
+        before = state
+        state, actions = step(before, event, DEADLINES)
+        assert state.last_epoch >= before.last_epoch
+        if isinstance(event, ev.PlaybackDone | ev.ReplyFailed) and event.epoch == running:
+            running = 0
+        for action in actions:
+            match action:
+                case ev.OpenUtterance(epoch):
+                    assert not is_open
+                    assert epoch > before.last_epoch
+                    is_open = epoch
+                case ev.CloseUtterance(epoch):
+                    assert epoch == is_open
+                    is_open = 0
+                case ev.StartReply(epoch) | ev.Say(epoch):
+                    assert not running
+                    running = epoch
+                case ev.CancelReply(epoch):
+                    assert epoch == running
+                    running = 0
+                case ev.EndCall():
+                    running = 0
+        assert (state.utterance, bool(running)) == (is_open, is_replying(state))
+        assert (watchdog(state) is None) == (state.phase is Phase.IDLE)
