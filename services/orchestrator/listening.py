@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from voice.asr.v1 import asr_pb2
@@ -59,7 +59,7 @@ class Listening:
             StreamHooks(
                 open_call=lambda: stages.call("turn"),
                 config=lambda: turn_config,
-                replay=lambda: self.hearing.replay_turn(),
+                replay=self._replay_turn,
                 on_response=self._on_turn,
                 on_lost=hooks.on_lost,
                 on_gave_up=hooks.on_gave_up,
@@ -69,11 +69,22 @@ class Listening:
         feeds = Feeds(turn_audio=self.turn.send_audio, asr_audio=self.asr.send_audio, asr_control=self.asr.send)
         self.hearing = Hearing(audio_format, feeds)
         self._told: tuple[int, str, bool] = (0, "", False)
+        self._epoch = 0
+        self._agent_speaks = False
 
     def agent_speaks(self, speaking: bool, epoch: int) -> None:
         """Tell the turn detector whether the agent is heard."""
-        state = turn_pb2.AgentState(speaking=speaking, turn_epoch=epoch)
-        self.turn.send(turn_pb2.DetectRequest(agent_state=state).SerializeToString())
+        self._agent_speaks = speaking
+        self.turn.send(self._agent_state(epoch))
+
+    def _agent_state(self, epoch: int) -> bytes:
+        self._epoch = max(self._epoch, epoch)  # epochs only grow, and speech over the agent has a newer one than it
+        state = turn_pb2.AgentState(speaking=self._agent_speaks, turn_epoch=self._epoch)
+        return turn_pb2.DetectRequest(agent_state=state).SerializeToString()
+
+    def _replay_turn(self) -> Iterable[bytes]:
+        yield self._agent_state(self._epoch)
+        yield from self.hearing.replay_turn()
 
     # --- recogniser ---------------------------------------------------------------------------------------------------
 
@@ -89,6 +100,7 @@ class Listening:
         told = (epoch, text, hypothesis.is_final)
         if text and told != self._told:
             self._told = told
+            self._epoch = max(self._epoch, epoch)
             self.turn.send(hypothesis_update(text, hypothesis, epoch, bool(self._agent.grammar)))
         if hypothesis.is_final:
             self._hooks.dispatch(ev.FinalHeard(epoch, hypothesis.finalize_id, hypothesis.text))

@@ -8,8 +8,6 @@ from collections.abc import Awaitable, Callable
 
 import grpc.aio
 
-from services.common.errors import TimedOut
-
 WRITE_DEADLINE_S = 10.0
 MAX_PENDING_BYTES = 4 << 20
 
@@ -19,10 +17,16 @@ class CallerGone(Exception):
 
 
 class Outbox:
-    """Takes serialised responses at once, writes them one after the other."""
+    """Takes serialised responses at once, writes them one after the other.
 
-    def __init__(self, write: Callable[[bytes], Awaitable[None]]) -> None:
+    `stuck` is called once the caller has stopped reading: a write hangs, or too much is waiting.
+    """
+
+    def __init__(self, write: Callable[[bytes], Awaitable[None]], stuck: Callable[[], None]) -> None:
         self._write = write
+        self._stuck = stuck
+        self._loop = asyncio.get_running_loop()
+        self._write_began_s: float | None = None
         self._pending: deque[bytes] = deque()
         self._pending_bytes = 0
         self._wake = asyncio.Event()
@@ -31,29 +35,32 @@ class Outbox:
 
     def send(self, raw: bytes) -> None:
         """Queue one response."""
+        # The deadline is looked at here: a timer a write would cost more than the write's own bookkeeping.
+        began_s = self._write_began_s
+        is_late = began_s is not None and self._loop.time() - began_s > WRITE_DEADLINE_S
+        if is_late or self._pending_bytes > MAX_PENDING_BYTES:
+            self._stuck()
+            return
         self._pending.append(raw)
         self._pending_bytes += len(raw)
         self._is_empty.clear()
         self._wake.set()
 
     async def run(self) -> None:
-        """Write until cancelled. Raises TimedOut where the caller has stopped reading, CallerGone where it is gone."""
+        """Write until cancelled. Raises CallerGone where the caller's stream is broken."""
         while True:
             await self._wake.wait()
             self._wake.clear()
             while self._pending:
-                if self._pending_bytes > MAX_PENDING_BYTES:
-                    raise TimedOut("the caller does not read its responses")
                 raw = self._pending.popleft()
                 self._pending_bytes -= len(raw)
+                self._write_began_s = self._loop.time()
                 try:
-                    async with asyncio.timeout(WRITE_DEADLINE_S):
-                        await self._write(raw)
-                except TimeoutError:
-                    raise TimedOut("the caller does not read its responses") from None
+                    await self._write(raw)
                 except grpc.aio.BaseError as error:
                     self._is_empty.set()
                     raise CallerGone from error
+                self._write_began_s = None
             self._is_empty.set()
 
     async def flushed(self) -> None:

@@ -102,7 +102,7 @@ class Session:
 
     async def run(self, requests: AsyncIterator[bytes], write: Callable[[bytes], Awaitable[None]]) -> None:
         """Hold the conversation until it ends or the caller is gone. Raises NotReady where a stage is down then."""
-        self._outbox = Outbox(write)
+        self._outbox = Outbox(write, self._on_stuck)
         forget = self._stages.on_unhealthy(self._on_unhealthy)
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -206,6 +206,11 @@ class Session:
         try:
             await self._outbox.run()
         except CallerGone:
+            self._over.set()
+
+    def _on_stuck(self) -> None:
+        if not self._over.is_set():
+            log.warning("the caller does not read its responses: the call is dropped, the session can be resumed")
             self._over.set()
 
     async def _wind_up(self) -> None:

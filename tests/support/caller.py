@@ -30,8 +30,8 @@ INTERRUPTED = pb.CONVERSATION_STATE_INTERRUPTED
 def start_of(agent: str = "tester", **fields: Any) -> pb.ConverseRequest:
     """Return a start message."""
     audio = common_pb2.AudioFormat(sample_rate_hz=RATE_HZ, encoding=common_pb2.AUDIO_ENCODING_PCM_S16LE)
-    start = pb.StartConversation(**({"agent": agent, "format": audio} | fields))
-    return pb.ConverseRequest(start=start)
+    chosen: dict[str, Any] = {"agent": agent, "format": audio} | fields
+    return pb.ConverseRequest(start=pb.StartConversation(**chosen))
 
 
 class Caller:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,7 @@ class Stack:
 
     channel: grpc.aio.Channel
     servers: dict[str, Server]
-    exits: AsyncExitStack
+    started: list[Server]
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @property
@@ -69,11 +70,11 @@ class Stack:
         service, settings_class = SERVICES[stage]
         merged = {"engine": "fake", "host": "127.0.0.1"} | self.settings.get(stage, {}) | settings | {"port": port}
         made = settings_class(**merged)
-        self.servers[stage] = await _start(self.exits, Server(service(made), made))
+        self.servers[stage] = await _start(self.started, Server(service(made), made))
 
 
-async def _start(exits: AsyncExitStack, server: Server) -> Server:
-    exits.push_async_callback(server.stop)
+async def _start(started: list[Server], server: Server) -> Server:
+    started.append(server)
     await server.start()
     return server
 
@@ -85,15 +86,18 @@ async def stack(
     """Start everything on free ports; `stages` holds settings by stage name, `orchestrator` its own."""
     (agents_dir / "tester.yaml").write_text(agent)
     quick = {"drain_grace_ms": 200, "host": "127.0.0.1", "port": 0}
-    async with AsyncExitStack() as exits:
-        servers: dict[str, Server] = {}
+    started: list[Server] = []
+    servers: dict[str, Server] = {}
+    try:
         for stage, (service, settings_class) in SERVICES.items():
             settings = settings_class(**(quick | {"engine": "fake"} | stages.get(stage, {})))
-            servers[stage] = await _start(exits, Server(service(settings), settings))
+            servers[stage] = await _start(started, Server(service(settings), settings))
         targets = {f"{stage}_target": f"127.0.0.1:{server.port}" for stage, server in servers.items()}
-        own = OrchestratorSettings(**(quick | targets | {"agents_dir": agents_dir} | (orchestrator or {})))
-        servers["orchestrator"] = await _start(exits, Server(OrchestratorService(own), own))
-        channel = grpc.aio.insecure_channel(f"127.0.0.1:{servers['orchestrator'].port}")
-        exits.push_async_callback(channel.close)
+        chosen: dict[str, Any] = quick | targets | {"agents_dir": agents_dir} | (orchestrator or {})
+        own = OrchestratorSettings(**chosen)
+        servers["orchestrator"] = await _start(started, Server(OrchestratorService(own), own))
         kept = {stage: quick | stages.get(stage, {}) for stage in SERVICES}
-        yield Stack(channel, servers, exits, kept)
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{servers['orchestrator'].port}") as channel:
+            yield Stack(channel, servers, started, kept)
+    finally:
+        await asyncio.gather(*(server.stop() for server in started))

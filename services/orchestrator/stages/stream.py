@@ -17,6 +17,8 @@ from services.common.errors import NotReady, ParleyError
 log = logging.getLogger(__name__)
 
 BACKOFF_MS = (50, 100, 200, 400, 800)
+STABLE_S = 2.0
+"""A stream that lived this long was well: what breaks it begins a new trouble, it does not go on with an old one."""
 WRITE_DEADLINE_MS = 3_000
 MAX_PENDING_BYTES = 4 << 20
 """More than this unsent means that the stage does not read any more: about two minutes at 16 kHz."""
@@ -77,8 +79,10 @@ class StageStream:
         self._wake = asyncio.Event()
         self._connection: asyncio.Task[None] | None = None
         self._restart_reason = ""
+        self._loop = asyncio.get_running_loop()
+        self._write_began_s: float | None = None
         self.is_up = asyncio.Event()
-        self.first_outcome: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.first_outcome: asyncio.Future[None] = self._loop.create_future()
         """Done once the stream was open for the first time, or failed once it gave up before that."""
 
     def send_audio(self, raw: bytes) -> None:
@@ -101,10 +105,15 @@ class StageStream:
 
     def _after_send(self, count: int) -> None:
         self._pending_bytes += count
-        if self._pending_bytes > MAX_PENDING_BYTES:
+        if self._pending_bytes > MAX_PENDING_BYTES or self._is_write_stuck():
             self._clear()
             self.restart("it does not read what it is sent")
         self._wake.set()
+
+    def _is_write_stuck(self) -> bool:
+        # Looked at with each send: a timer a write would cost more than the write's own bookkeeping.
+        began_s = self._write_began_s
+        return began_s is not None and self._loop.time() - began_s > WRITE_DEADLINE_MS / 1000
 
     def restart(self, reason: str) -> None:
         """Drop the stream and open another: the stage hangs, or owes an answer."""
@@ -115,28 +124,33 @@ class StageStream:
     async def run(self) -> None:
         """Keep a stream open until cancelled, or until none could be opened for the grace."""
         failures = 0
-        down_since: float | None = None
-        loop = asyncio.get_running_loop()
+        troubled_since_s: float | None = None
         while True:
+            began_s = self._loop.time()
             self._connection = asyncio.create_task(self._connect(), name=f"{self.stage}-connection")
             try:
                 error = await self._outcome(self._connection)
             finally:
                 self._connection.cancel()
-            if self.is_up.is_set():
-                failures, down_since = 0, loop.time()
+            now_s = self._loop.time()
+            if self.is_up.is_set() and now_s - began_s >= STABLE_S:
+                failures, troubled_since_s = 0, None
             self.is_up.clear()
-            down_since = down_since or loop.time()
-            if error.is_rejection or loop.time() - down_since > self._grace_s:
-                if self.first_outcome.done():
-                    self._hooks.on_gave_up(error)
-                else:
-                    self.first_outcome.set_exception(error)
+            troubled_since_s = troubled_since_s or now_s
+            was_up = self.first_outcome.done()
+            if (error.is_rejection and not was_up) or now_s - troubled_since_s > self._grace_s:
+                self._give_up(error)
                 return
-            if failures == 0 and self.first_outcome.done():
+            if failures == 0 and was_up:
                 self._hooks.on_lost(error)
             await asyncio.sleep(BACKOFF_MS[min(failures, len(BACKOFF_MS) - 1)] / 1000)
             failures += 1
+
+    def _give_up(self, error: StageError) -> None:
+        if self.first_outcome.done():
+            self._hooks.on_gave_up(error)
+        else:
+            self.first_outcome.set_exception(error)
 
     async def _outcome(self, connection: asyncio.Task[None]) -> StageError:
         await asyncio.wait({connection})
@@ -176,8 +190,9 @@ class StageStream:
                 if not self._pending:
                     self._ends_with_audio = False
                 self._pending_bytes -= len(raw)
-                async with asyncio.timeout(WRITE_DEADLINE_MS / 1000):
-                    await call.write(raw)
+                self._write_began_s = self._loop.time()
+                await call.write(raw)
+                self._write_began_s = None
 
     async def _read_all(self, call: RawCall) -> None:
         while True:
@@ -187,6 +202,7 @@ class StageStream:
             self._hooks.on_response(raw)
 
     def _clear(self) -> None:
+        self._write_began_s = None
         self._pending.clear()
         self._pending_bytes = 0
         self._ends_with_audio = False
