@@ -12,6 +12,7 @@ from services.llm.engines.rules.yaml_lines import parse_yaml
 
 pytestmark = pytest.mark.unit
 
+ROOT = Path(__file__).parents[3]
 GOOD = """script: desk
 entities:
   day: {type: weekday}
@@ -117,5 +118,10 @@ def test_a_folder_is_loaded_as_a_whole(tmp_path: Path) -> None:
 
 
 def test_the_scripts_of_the_project_load() -> None:
-    root = Path(__file__).parents[3]
-    assert set(load_scripts(root / "agents" / "rules")) == {"appointments", "requests"}
+    assert {"appointments", "requests"} <= set(load_scripts(ROOT / "agents" / "rules"))
+
+
+def test_the_script_in_the_documentation_loads() -> None:
+    text = (ROOT / "docs" / "rules-engine.md").read_text()
+    example = text.split("```yaml\n")[1].split("```")[0]
+    assert load_script(example, "rules-engine.md").script.forms["booking"].slots["name"] == "name"

@@ -72,7 +72,7 @@ class Dialogue:
         return reply
 
     def learn(self, call: ToolCall | None, content: str) -> Reply:
-        """Return the reply to a tool's result: nothing more after the tool that an answer ended with, such as end_call."""
+        """Return the reply to a tool's result; nothing after a tool that an answer ended with, such as end_call."""
         form = self.state.form
         if call is not None and any(intent.call == call.name for intent in self._script.intents.values()):
             return Reply()
