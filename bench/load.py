@@ -53,6 +53,8 @@ class Tally:
     echo_ms: list[float] = field(default_factory=list)
     sent: int = 0
     events: Counter[str] = field(default_factory=Counter)
+    hops_ms: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
+    """By hop, as the turn summaries tell them: (duration, of that the stage's server)."""
     unanswered: int = 0
     interrupted: int = 0
     failures: list[str] = field(default_factory=list)
@@ -139,11 +141,16 @@ class Caller:
                 tally.events[name] += 1
             if name == "turn_summary":
                 self._playing = None
-                if pb.ConverseResponse.FromString(raw).turn_summary.interrupted:
-                    tally.interrupted += 1
+                if tally.is_steady:
+                    self._note(pb.ConverseResponse.FromString(raw).turn_summary)
             elif name in _FATAL:
                 tally.failures.append(str(pb.ConverseResponse.FromString(raw)).strip()[:300])
         tally.failures.append("the call ended by itself")
+
+    def _note(self, summary: pb.TurnSummary) -> None:
+        self._tally.interrupted += summary.interrupted
+        for hop in summary.hops:
+            self._tally.hops_ms.setdefault(hop.name, []).append((hop.duration_ms, hop.server_ms))
 
 
 async def probe_echo(target: str, tally: Tally) -> None:
@@ -196,6 +203,7 @@ async def run(options: argparse.Namespace, tell: Callable[[dict[str, Any]], None
             "echo_ms": tally.echo_ms,
             "sent": tally.sent,
             "events": tally.events,
+            "hops_ms": tally.hops_ms,
             "unanswered": tally.unanswered,
             "interrupted": tally.interrupted,
             "failures": tally.failures,

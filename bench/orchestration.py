@@ -122,6 +122,10 @@ def summary(plan: Plan, window: Window, load: dict[str, Any]) -> dict[str, Any]:
         "turn_p99_ms": _ms(series, 99),
         "turn_in_series": {"n": len(series)} | spread(series),
         "turn_transcript_ready": {"n": len(ready)} | spread(ready),
+        "hops_p50_ms": {
+            name: {"total": _ms([total for total, _ in taken], 50), "server": _ms([server for _, server in taken], 50)}
+            for name, taken in load["hops_ms"].items()
+        },
         "echo": {"n": len(load["echo_ms"])} | spread(load["echo_ms"]),
         "cpu_s_per_call_minute": round(window.cpu_s["orchestrator"] / minutes, 3),
         "rss_mb": window.rss_mb["orchestrator"],
