@@ -64,6 +64,7 @@ class Conversation(RuleBasedStateMachine):
     # --- what the machine orders --------------------------------------------------------------------------------------
 
     def happens(self, event: ev.Event) -> None:
+        self.is_speech = isinstance(event, ev.SpeechStarted | ev.TextTyped)
         self.state, actions = step(self.state, event, DEADLINES)
         for action in actions:
             assert not self.is_ended, f"{action} after the end"
@@ -92,6 +93,7 @@ class Conversation(RuleBasedStateMachine):
                 self.speaking_epoch, self.answered = epoch, ""
             case ev.CancelReply(epoch, unsay_user):
                 assert epoch == self.speaking_epoch
+                assert unsay_user == bool(self.answered and self.is_speech), "words that nobody answers"
                 if unsay_user:
                     self.owed.insert(0, self.answered)
                 self.quiet()
@@ -123,6 +125,18 @@ class Conversation(RuleBasedStateMachine):
     @rule()
     def starts_to_speak(self) -> None:
         self.happens(ev.SpeechStarted(0))
+
+    @precondition(lambda self: self.can_talk())
+    @rule(is_known=st.booleans(), is_over=st.booleans())
+    def says_something(self, is_known: bool, is_over: bool) -> None:
+        self.happens(ev.SpeechStarted(0))
+        self.says_a_word()
+        self.happens(ev.SpeechStopped())
+        self.happens(ev.EagerEndOfTurn())
+        if is_known and self.asr.asked:
+            self.is_final(*self.asr.asked.pop())
+        if is_over and self.asr.epoch:
+            self.with_words(ev.EndOfTurn(900), is_over=True)
 
     @precondition(lambda self: self.asr.epoch and self.state.user_speaking)
     @rule()
@@ -156,6 +170,9 @@ class Conversation(RuleBasedStateMachine):
     def is_transcribed(self, data: st.DataObject) -> None:
         number, text = data.draw(st.sampled_from(self.asr.asked))
         self.asr.asked.remove((number, text))
+        self.is_final(number, text)
+
+    def is_final(self, number: int, text: str) -> None:
         self.with_words(ev.FinalHeard(self.asr.epoch, number, text), is_over=self.state.turn_over)
 
     @precondition(lambda self: self.can_talk())
@@ -235,8 +252,10 @@ class Conversation(RuleBasedStateMachine):
         if is_over and self.state.final is not None:
             self.owed.append(text)
         self.happens(ev.ReplyCancelled(self.state.epoch))
-        assert self.state.phase is not Phase.INTERRUPTED
-        assert is_over or self.asr.epoch == utterance
+        if is_over:  # answered, asked after, or let pass
+            assert self.state.phase is Phase.THINKING or not self.asr.epoch
+        else:
+            assert (self.state.phase, self.asr.epoch) == (Phase.LISTENING, utterance)
 
     @precondition(lambda self: not self.is_ended)
     @rule(age=st.integers(1, 5), kind=st.sampled_from([ev.AudioBegan, ev.PlaybackDone, ev.ReplyFailed]))

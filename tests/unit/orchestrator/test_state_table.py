@@ -44,6 +44,8 @@ def test_a_turn_is_awaited_or_answered_and_never_both() -> None:
             assert bool(state.utterance) == state.paused, state
         else:
             assert not state.paused, state
+        if state.turn_over:
+            assert state.phase in (Phase.THINKING, Phase.INTERRUPTED), state
 
 
 def test_epochs_only_grow_and_each_turn_has_its_own() -> None:
