@@ -24,7 +24,7 @@ from parley.caller_end import CallerEnd, PlaybackMode
 from parley.errors import CallError, CallFailed, CallMisused, ServerUnreachable
 from parley.playback import PlaybackModel, Position
 from parley.recording import CallRecording
-from parley.rpc import explain, open_channel, unreachable_text
+from parley.rpc import TrueStatus, explain, open_channel, unreachable_text
 from parley.tools import Handler, Tool, make_tool
 from services.common.audio import PCM_S16LE, AudioFormat, check_format, check_pcm
 from services.common.errors import InvalidInput
@@ -85,6 +85,7 @@ class Conversation:
         self._failure: CallError | None = None
         self._began_s = 0.0
         self._stream: Any = None
+        self._status: TrueStatus
         self._channel: grpc.aio.Channel | None = None
         self._writing = asyncio.Lock()
         self._wake = asyncio.Event()
@@ -125,13 +126,14 @@ class Conversation:
         self._began_s = asyncio.get_running_loop().time()
         converse: Any = self._channel.stream_stream(CONVERSE, None, pb.ConverseResponse.FromString)
         self._stream = converse()
+        self._status = TrueStatus(self._stream)
         try:
             async with asyncio.timeout(self._connect_timeout_s):
                 await self._stream.write(self._start_message())
                 await self._receive_started()
         except grpc.aio.AioRpcError as error:
             await self._close()
-            raise explain(error, self.target) from error
+            raise explain(self._status.of(error) or error, self.target) from error
         except TimeoutError as error:
             await self._close()
             reason = f"no answer within {self._connect_timeout_s:.0f} s"
@@ -252,7 +254,9 @@ class Conversation:
                 if event is not None:
                     await self._handle(event)
         except grpc.aio.AioRpcError as error:
-            self._fail(explain(error, self.target, was_up=True, session_id=self.session_id))
+            truth = self._status.of(error)
+            if truth is not None:
+                self._fail(explain(truth, self.target, was_up=True, session_id=self.session_id))
         except CallError as error:
             self._fail(error)
         except Exception as error:

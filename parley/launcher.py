@@ -146,6 +146,8 @@ class Launcher:
         if name == "orchestrator":
             targets = {f"{prefix}_{stage.upper()}_TARGET": self.target(stage) for stage in STAGES}
             (chosen if self._plan.port_choice == "free" else defaults).update(targets)
+        if self._plan.port_choice == "free":
+            chosen[f"{prefix}_REUSE_PORT"] = "true"  # the port is held for it (ports.reserved) until it is healthy
         return defaults | inherited | chosen | dict(self._plan.extra_env or {})
 
     def _spawn(self, name: str) -> None:

@@ -10,7 +10,7 @@ HOST = "127.0.0.1"
 
 
 def is_free(port: int, host: str = HOST) -> bool:
-    """Return whether nothing listens on the port. Ask before starting: servers of ours share a port silently."""
+    """Return whether nothing listens on the port."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

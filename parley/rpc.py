@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
+from typing import Any
+
 import grpc
 import grpc.aio
 
@@ -27,6 +30,41 @@ _RETRY_AFTER_KEY = "retry-after-ms"
 def open_channel(target: str) -> grpc.aio.Channel:
     """Return a channel to host:port, without TLS; broken connections are noticed within 25 s."""
     return grpc.aio.insecure_channel(target, options=_OPTIONS)
+
+
+class TrueStatus:
+    """Keeps the status that a stream really ended with.
+
+    Where a write is in flight as the server closes, grpc.aio overwrites that status with INTERNAL "Internal error from
+    Core" (seen with 1.85, in 2 to 5 % of closings under constant writing). The done callback runs before that.
+    """
+
+    def __init__(self, stream: Any) -> None:
+        self._status: tuple[grpc.StatusCode, str, Any] | None = None
+        stream.add_done_callback(self._keep)
+
+    def of(self, error: grpc.aio.AioRpcError) -> grpc.aio.AioRpcError | None:
+        """Return the error to believe where reading raised `error`; None where the stream really ended well."""
+        if self._status is None:
+            return error
+        code, details, trailing = self._status
+        if code is grpc.StatusCode.OK:
+            return None
+        return grpc.aio.AioRpcError(code, error.initial_metadata(), trailing or error.trailing_metadata(), details)
+
+    def _keep(self, stream: Any) -> None:
+        parts = (_result(stream.code()), _result(stream.details()), _result(stream.trailing_metadata()))
+        self._status = parts
+
+
+def _result(finished: Coroutine[Any, Any, Any]) -> Any:
+    """Return what a coroutine returns that has nothing to wait for."""
+    try:
+        finished.send(None)
+    except StopIteration as end:
+        return end.value
+    finished.close()
+    raise RuntimeError("the stream is done, but its status is not there")
 
 
 def explain(error: grpc.aio.AioRpcError, target: str, *, was_up: bool = False, session_id: str = "") -> CallError:
