@@ -86,7 +86,9 @@ class Conversation:
         self._began_s = 0.0
         self._stream: Any = None
         self._status: TrueStatus
+        self._responses: AsyncIterator[pb.ConverseResponse]
         self._channel: grpc.aio.Channel | None = None
+        self._is_over = False
         self._writing = asyncio.Lock()
         self._wake = asyncio.Event()
         self._ended = asyncio.Event()
@@ -127,13 +129,14 @@ class Conversation:
         converse: Any = self._channel.stream_stream(CONVERSE, None, pb.ConverseResponse.FromString)
         self._stream = converse()
         self._status = TrueStatus(self._stream)
+        self._responses = aiter(self._stream)  # unlike read(), it gives all that came, even after a write has failed
         try:
             async with asyncio.timeout(self._connect_timeout_s):
                 await self._stream.write(self._start_message())
                 await self._receive_started()
         except grpc.aio.AioRpcError as error:
             await self._close()
-            raise explain(self._status.of(error) or error, self.target) from error
+            raise explain(await self._status.of(error) or error, self.target) from error
         except TimeoutError as error:
             await self._close()
             reason = f"no answer within {self._connect_timeout_s:.0f} s"
@@ -236,8 +239,8 @@ class Conversation:
         return pb.ConverseRequest(start=start).SerializeToString()
 
     async def _receive_started(self) -> None:
-        response = await self._stream.read()
-        if response is grpc.aio.EOF:
+        response = await anext(self._responses, None)
+        if response is None:
             raise CallFailed(f"{self.target} closed the call before it started: see the server's log")
         event = events.decode(response, self.elapsed_ms)
         if isinstance(event, events.ErrorEvent):
@@ -249,13 +252,13 @@ class Conversation:
 
     async def _receive(self) -> None:
         try:
-            while (response := await self._stream.read()) is not grpc.aio.EOF:
+            async for response in self._responses:
                 event = events.decode(response, self.elapsed_ms)
                 if event is not None:
                     await self._handle(event)
         except grpc.aio.AioRpcError as error:
-            truth = self._status.of(error)
-            if truth is not None:
+            truth = await self._status.of(error)
+            if truth is not None and not self._is_over:
                 self._fail(explain(truth, self.target, was_up=True, session_id=self.session_id))
         except CallError as error:
             self._fail(error)
@@ -278,6 +281,8 @@ class Conversation:
                 self._spawn(self._run_tool(event), f"tool {event.tool}")
             case events.TurnSummary():
                 self.turns.append(event)
+            case events.Ended():
+                self._is_over = True
             case events.ErrorEvent(is_fatal=True, message=message):
                 self._fail(CallFailed(message, self.session_id))
         if self._events.qsize() >= MAX_UNREAD_EVENTS - 1:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Coroutine
 from typing import Any
 
@@ -24,6 +26,8 @@ _REFUSALS = (
     grpc.StatusCode.FAILED_PRECONDITION,
     grpc.StatusCode.UNIMPLEMENTED,
 )
+_INVENTED = "Internal error from Core"
+_STATUS_WAIT_S = 0.3
 _RETRY_AFTER_KEY = "retry-after-ms"
 
 
@@ -33,18 +37,21 @@ def open_channel(target: str) -> grpc.aio.Channel:
 
 
 class TrueStatus:
-    """Keeps the status that a stream really ended with.
+    """Knows the status that a stream really ended with.
 
-    Where a write is in flight as the server closes, grpc.aio overwrites that status with INTERNAL "Internal error from
-    Core" (seen with 1.85, in 2 to 5 % of closings under constant writing). The done callback runs before that.
+    Where a write is in flight as the server closes, grpc.aio sets the status INTERNAL "Internal error from Core" of its
+    own, before or after the one the server sent (seen with 1.85, in 2 to 5 % of closings under constant writing).
     """
 
     def __init__(self, stream: Any) -> None:
         self._status: tuple[grpc.StatusCode, str, Any] | None = None
+        self._known = asyncio.Event()
         stream.add_done_callback(self._keep)
 
-    def of(self, error: grpc.aio.AioRpcError) -> grpc.aio.AioRpcError | None:
+    async def of(self, error: grpc.aio.AioRpcError) -> grpc.aio.AioRpcError | None:
         """Return the error to believe where reading raised `error`; None where the stream really ended well."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._known.wait(), _STATUS_WAIT_S)
         if self._status is None:
             return error
         code, details, trailing = self._status
@@ -53,8 +60,10 @@ class TrueStatus:
         return grpc.aio.AioRpcError(code, error.initial_metadata(), trailing or error.trailing_metadata(), details)
 
     def _keep(self, stream: Any) -> None:
-        parts = (_result(stream.code()), _result(stream.details()), _result(stream.trailing_metadata()))
-        self._status = parts
+        details = _result(stream.details())
+        if details != _INVENTED and not self._known.is_set():
+            self._status = (_result(stream.code()), details, _result(stream.trailing_metadata()))
+            self._known.set()
 
 
 def _result(finished: Coroutine[Any, Any, Any]) -> Any:

@@ -346,6 +346,9 @@ async def test_the_end_of_a_call_is_told_truly_while_audio_is_on_its_way(ends_we
         await line.hear(200)
         if not ends_well:
             raise Overloaded("slow down")
+        for epoch in range(20):
+            await line.state(pb.CONVERSATION_STATE_LISTENING, epoch)
+        await line.ended()
 
     async def talk(call: Conversation) -> None:
         while True:
@@ -356,11 +359,14 @@ async def test_the_end_of_a_call_is_told_truly_while_audio_is_on_its_way(ends_we
             call = Conversation(target, agent="desk")
             async with call, asyncio.timeout(10):
                 talking = asyncio.create_task(talk(call))
-                outcome = await asyncio.gather(until_the_end(call), talking, return_exceptions=True)
-            assert type(outcome[0]) is (type(None) if ends_well else ServerBusy), outcome[0]
-            assert isinstance(outcome[1], CallError)
+                seen, sent = await asyncio.gather(until_the_end(call), talking, return_exceptions=True)
+            assert isinstance(sent, CallError)
+            if ends_well:
+                assert isinstance(seen, list), seen
+                assert [event.name for event in seen[1:]] == ["state_changed"] * 20 + ["ended"]
+            else:
+                assert isinstance(seen, ServerBusy), seen
 
 
-async def until_the_end(call: Conversation) -> None:
-    async for _ in call:
-        pass
+async def until_the_end(call: Conversation) -> list[events.Event]:
+    return [event async for event in call]
