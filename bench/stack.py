@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,12 +39,19 @@ class Stack:
 
 @asynccontextmanager
 async def running(
-    name: str, environment: Mapping[str, str], modules: Mapping[str, str] | None = None
+    name: str,
+    environment: Mapping[str, str],
+    modules: Mapping[str, str] | None = None,
+    tell_target: Callable[[Callable[[str], str]], None] = lambda target: None,
 ) -> AsyncIterator[Stack]:
-    """Start the five services with `environment` alone (no PARLEY_* of ours); logs go to out/bench/<name>/logs."""
+    """Start the five services with `environment` alone (no PARLEY_* of ours); logs go to out/bench/<name>/logs.
+
+    `tell_target` is given, before the start, a function that knows each service's host:port once it starts.
+    """
     extra_env = SHARED_PORTS | dict(environment)
     plan = LaunchPlan(port_choice="free", is_owned=True, inherits_settings=False, extra_env=extra_env, modules=modules)
     launcher = Launcher(plan, OUT / name)
+    tell_target(launcher.target)
     try:
         await launcher.start()
         yield Stack(launcher)
