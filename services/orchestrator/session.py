@@ -16,6 +16,7 @@ from voice.orchestrator.v1 import orchestrator_pb2 as pb
 from voice.turn.v1 import turn_pb2
 
 from services.common.audio import AudioFormat
+from services.common.errors import ParleyError
 from services.orchestrator import events as ev
 from services.orchestrator import messages
 from services.orchestrator.agents import Agent
@@ -86,6 +87,7 @@ class Session:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_key: object = None
         self._over = asyncio.Event()
+        self._failure: ParleyError | None = None
         self._tasks: asyncio.TaskGroup
         self._tool_tasks: set[asyncio.Task[None]] = set()
         self.closed = asyncio.Event()
@@ -115,6 +117,8 @@ class Session:
                 await self._wind_up()
                 for task in [*running, *self._spawned]:
                     task.cancel()
+            if self._failure is not None:
+                raise self._failure
         finally:
             forget()
             self._stop_timer()
@@ -195,11 +199,15 @@ class Session:
         self._spawn(self._canned.prepare(setup.agent, setup.audio_format), "canned-speech")
 
     async def _read_caller(self, requests: AsyncIterator[bytes]) -> None:
-        async for raw in requests:
-            self._caller.on_message(raw)
-            if self._over.is_set():
-                return
-        log.info("the caller is gone; the session can be resumed")
+        try:
+            async for raw in requests:
+                self._caller.on_message(raw)
+                if self._over.is_set():
+                    return
+            log.info("the caller is gone; the session can be resumed")
+        except ParleyError as error:
+            # Kept until the last response is written: grpc.aio cannot abort a stream while a write is cancelled in it.
+            self._failure = error
         self._over.set()
 
     async def _write_caller(self) -> None:

@@ -113,7 +113,11 @@ async def test_speech_over_the_agent_pauses_interrupts_and_truncates_to_the_word
 
 
 async def test_a_short_sound_over_the_agent_only_pauses_it(tmp_path: Path) -> None:
-    async with stack(tmp_path, llm={"fake_reply": WORDS[:120]}) as parts, calling(parts.channel) as caller:
+    hears = {"fake_texts": ("tell me more", "uh huh")}
+    async with (
+        stack(tmp_path, llm={"fake_reply": WORDS[:120]}, asr=hears) as parts,
+        calling(parts.channel) as caller,
+    ):
         since = caller.mark()
         await caller.say()
         epoch = await until_speaking(caller, since)

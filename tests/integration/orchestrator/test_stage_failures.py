@@ -125,11 +125,23 @@ async def test_synthesis_that_fails_is_apologised_for_from_the_shelf(tmp_path: P
 
 
 async def test_a_recogniser_that_hangs_is_apologised_for(tmp_path: Path) -> None:
-    hanging = {"fake_failure": "hang", "fake_fail_on": 1}
+    hanging = {"fake_failure": "hang", "fake_partials": False}
     async with stack(tmp_path, orchestrator=QUICK, asr=hanging) as parts, calling(parts.channel) as caller:
         since = caller.mark()
         await caller.say()
         await apology(caller, since)
+
+
+async def test_the_last_guess_stands_in_for_a_final_that_does_not_come(tmp_path: Path) -> None:
+    async with (
+        stack(tmp_path, orchestrator=QUICK, asr={"fake_failure": "hang"}) as parts,
+        calling(parts.channel) as caller,
+    ):
+        since = caller.mark()
+        await caller.say(frames=25)
+        summary = await caller.next(lambda r: r.turn_summary.user_text != "", since)
+        assert summary.turn_summary.user_text == "hello world"
+        assert summary.turn_summary.outcome == ""
 
 
 async def test_a_recogniser_that_dies_in_the_middle_of_a_turn_loses_nothing(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Speech recognition: streaming audio in, hypotheses out."""
