@@ -25,9 +25,9 @@ class CallerEnd:
 
     def sent(self, pcm: bytes, now: int) -> None:
         """Note what the caller said."""
-        begin = self._meter.sent(pcm, now)
+        self._meter.sent(pcm, now)
         if self._recording is not None:
-            self._recording.add_caller(begin, pcm)
+            self._recording.add_caller(now, pcm)
 
     def apply(self, event: events.Event, now: int) -> tuple[events.Event, Position | None]:
         """Do what the event asks. Returns it as the program shall see it, and a position to acknowledge at once."""

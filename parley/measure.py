@@ -75,8 +75,8 @@ class LatencyMeter:
         self._answered = -math.inf
         self._measured: dict[int, float | None] = {}
 
-    def sent(self, pcm: bytes, at: int) -> int:
-        """Note a chunk that was sent at `at`. Returns where it begins, for a recording."""
+    def sent(self, pcm: bytes, at: int) -> None:
+        """Note a chunk that was sent at `at`."""
         segment = self._placement.segment
         begin = self._placement.place(len(pcm) // BYTES_PER_SAMPLE, at)
         if self._placement.segment != segment:
@@ -92,7 +92,6 @@ class LatencyMeter:
                 level = 10 * math.log10(power) if power > 0 else -math.inf
                 self._windows.append(_Window(end, level, self._placement.segment))
         self._rest = samples[whole * self._window :]
-        return begin
 
     def agent_audio(self, turn_epoch: int, at: int) -> bool:
         """Note agent audio that arrived at `at`. Returns whether it is the first of its turn."""

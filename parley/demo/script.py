@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 AGENT = "appointments"
-CALLER_VOICE = "en-us"
+CALLER_VOICE = "en-us+f2"
 
 
 @dataclass(frozen=True, slots=True)

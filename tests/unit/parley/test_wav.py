@@ -8,7 +8,6 @@ import numpy.typing as npt
 import pytest
 
 from parley.errors import AudioFileError
-from parley.recording import CallRecording
 from parley.wav import read_wav, write_wav
 
 pytestmark = pytest.mark.unit
@@ -89,14 +88,3 @@ def test_written_and_read_is_the_same(tmp_path: Path) -> None:
     pcm = encode(sine(RATE), 1, 16)
     write_wav(tmp_path / "made" / "out.wav", pcm, RATE)
     assert read_wav(tmp_path / "made" / "out.wav", RATE) == pcm
-
-
-def test_a_recording_has_the_caller_left_and_the_agent_right_on_one_clock(tmp_path: Path) -> None:
-    recording = CallRecording(RATE)
-    recording.add_caller(0, b"\x01\x00" * 10)
-    recording.add_agent(5, b"\x02\x00" * 3)
-    recording.add_agent(12, b"\x03\x00" * 2)
-    recording.write(tmp_path / "call.wav")
-    frames = np.frombuffer((tmp_path / "call.wav").read_bytes()[44:], dtype="<i2").reshape(-1, 2)
-    assert frames[:, 0].tolist() == [1] * 10 + [0] * 4
-    assert frames[:, 1].tolist() == [0] * 5 + [2] * 3 + [0] * 4 + [3] * 2
