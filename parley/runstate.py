@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -36,8 +37,8 @@ def home() -> Path:
 
 
 def run_dir() -> Path:
-    """Return the folder of state and logs."""
-    return home() / ".run"
+    """Return the folder of state and logs: PARLEY_RUN_DIR, or .run at home."""
+    return Path(os.environ.get("PARLEY_RUN_DIR") or home() / ".run").absolute()
 
 
 def load(folder: Path) -> list[Running]:

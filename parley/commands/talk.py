@@ -46,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
         print(sounddevice.query_devices())  # noqa: T201 - a command speaks to its terminal
         return 0
     check_devices(sounddevice, options)
-    return run_async(_talk(sounddevice, options))
+    return run_async(talk(sounddevice, options))
 
 
 def load_sounddevice() -> ModuleType:
@@ -75,7 +75,8 @@ def check_devices(sounddevice: Any, options: argparse.Namespace) -> None:
         ) from error
 
 
-async def _talk(sounddevice: Any, options: argparse.Namespace) -> int:
+async def talk(sounddevice: Any, options: argparse.Namespace) -> int:
+    """Hold a call over the devices of `sounddevice` until either side ends it."""
     loop = asyncio.get_running_loop()
     spoken: asyncio.Queue[bytes] = asyncio.Queue(MAX_QUEUED_BLOCKS)
     block = options.rate * BLOCK_MS // 1000
