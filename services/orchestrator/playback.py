@@ -14,6 +14,8 @@ LEAD_MS = 200
 FRAME_MS = 100
 """Audio a message once playback runs: the number of messages is the cost, not their size."""
 DONE_TOLERANCE_MS = 5.0
+MIN_DELAY_MS = 1.0
+"""uvloop counts in whole milliseconds: a timer of less (a rounding error is enough) would fire again and again at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +161,7 @@ class Playback:
 
     def _schedule(self, delay_ms: float) -> None:
         self._cancel_timer()
-        self._timer = self._loop.call_later(delay_ms / 1000, self._pump)
+        self._timer = self._loop.call_later(max(delay_ms, MIN_DELAY_MS) / 1000, self._pump)
 
     def _cancel_timer(self) -> None:
         if self._timer is not None:
