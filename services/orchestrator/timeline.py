@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+MS_PER_CHAR = 65
+"""Pace of speech where nothing better is known: about 150 words of 6 characters, spaces included, a minute."""
+
 
 @dataclass(frozen=True, slots=True)
 class TimedWord:
@@ -82,6 +85,9 @@ def _heard_part(phrase: _Phrase, played_ms: float) -> str:
         return phrase.text[: max(ends, default=0)].rstrip()
     if not phrase.audio_ms:
         return ""
-    # A voice without word timings: assume an even pace, and count whole words only.
-    cut = int(len(phrase.text) * min(1.0, played_ms / phrase.audio_ms))
-    return phrase.text if cut == len(phrase.text) else phrase.text[:cut].rpartition(" ")[0]
+    # No word timings, or not yet: assume an even pace, and count whole words only.
+    whole_ms = phrase.audio_ms
+    if not phrase.is_complete:  # what is still to come is not known
+        whole_ms = max(whole_ms, len(phrase.text) * MS_PER_CHAR)
+    cut = int(len(phrase.text) * min(1.0, played_ms / whole_ms))
+    return phrase.text[:cut].rpartition(" ")[0]
