@@ -7,7 +7,8 @@ import json
 import random
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,7 @@ from bench.heard import Phrasebook, heard_words
 from bench.onset import onset_ms
 from bench.stack import OUT, Stack, running
 from bench.tap import Tap
-from bench.trial import Seen, Trial
-from bench.trial import summary as summarise
+from bench.trial import Seen, Trial, summary
 from parley import events
 from parley.errors import CallError
 from parley.listener import WaitedTooLong
@@ -34,62 +34,101 @@ SENTENCES = (
     "which treatments do you offer",
 )
 """All of them are answered at length, so an answer to what interrupted an answer is interrupted in turn."""
-WORD_DELAY_MS = 120
+WORD_DELAY_MS = "120"
 """The rules engine pauses between words, so that it is still at work when it is interrupted, as a model would be."""
 AFTER_MS = (400, 4000)
 """How much of the answer is heard before the caller speaks up."""
-TRIALS, TRIALS_A_CALL = 50, 10
+SLOW = {
+    "PARLEY_LLM_RULES_WORD_DELAY_MS": WORD_DELAY_MS,
+    "PARLEY_TTS_ENGINE": "fake",
+    "PARLEY_TTS_FAKE_REAL_TIME_FACTOR": "0.7",
+    "PARLEY_TTS_FAKE_CHUNK_MS": "100",
+}
+"""espeak makes a phrase in 5 ms and is hardly ever caught at work: the fake takes most of the audio's own length."""
+TRIALS, SLOW_TRIALS, TRIALS_A_CALL = 50, 8, 10
 SEED = 7
+Recordings = Mapping[str, Sequence[bytes]]
+"""By voice, each of SENTENCES."""
 SETTLE_S = 0.3
 """After a turn is over: what is late shows itself."""
 
 
 async def measure(*, quick: bool = False) -> dict[str, Any]:
-    """Hold calls with many interruptions each, one call after the other, and return what was measured."""
-    trials_left = 6 if quick else TRIALS
+    """Measure with the embedded default, then a few times with synthesis that is slow enough to be interrupted too."""
+    result, recordings = await _measure(
+        Part("barge_in", {"PARLEY_LLM_RULES_WORD_DELAY_MS": WORD_DELAY_MS}, 6 if quick else TRIALS)
+    )
+    slow, _ = await _measure(Part("barge_in_slow", SLOW, 3 if quick else SLOW_TRIALS), recordings)
+    return result | {"slow_engines": slow}
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One set of engines, and how often they are interrupted."""
+
+    name: str
+    environment: Mapping[str, str]
+    trials: int
+
+
+async def _measure(part: Part, recordings: Recordings | None = None) -> tuple[dict[str, Any], Recordings]:
+    """Hold calls with many interruptions each, one call after the other, and return what was measured.
+
+    Without `recordings` the synthesis service under test speaks the caller's sentences too; they are returned.
+    """
+    folder = OUT / part.name / "observed"
     chance = random.Random(SEED)
     trials: list[Trial] = []
     failures: list[str] = []
     stale = 0
     async with Tap(("turn", "llm", "tts")) as tap:
-        folder = OUT / "barge_in" / "observed"
-        environment = tap.environment() | {
-            "PARLEY_LLM_RULES_WORD_DELAY_MS": str(WORD_DELAY_MS),
-            "BENCH_OBSERVED_LLM": str(folder / "llm"),
-            "BENCH_OBSERVED_TTS": str(folder / "tts"),
-        }
+        observing = {f"BENCH_OBSERVED_{name.upper()}": str(folder / name) for name in ("llm", "tts")}
+        environment = dict(part.environment) | tap.environment() | observing
         modules = {"llm": "bench.observed_llm", "tts": "bench.observed_tts"}
-        async with running("barge_in", environment, modules, tap.lead_to) as stack:
+        async with running(part.name, environment, modules, tap.lead_to) as stack:
+            recordings = recordings or await _record(stack)
             book = Phrasebook(stack.target("tts"), voice=AGENT_VOICE, language=AGENT_LANGUAGE, sample_rate_hz=RATE_HZ)
-            number = 0
-            while trials_left > 0:
-                bench = _Call(stack, tap, book, folder, VOICES[number % len(VOICES)], chance)
+            for number, first in enumerate(range(0, part.trials, TRIALS_A_CALL)):
+                voice = VOICES[number % len(VOICES)]
+                call = _Call(stack, tap, book, folder, voice, recordings[voice], chance)
                 try:
-                    await bench.hold(min(TRIALS_A_CALL, trials_left), trials)
+                    await call.hold(min(TRIALS_A_CALL, part.trials - first), trials)
                 except (CallError, WaitedTooLong) as error:
                     failures.append(str(error))
-                stale += bench.stale_frames
-                trials_left -= TRIALS_A_CALL
-                number += 1
-    return summarise(trials, failures, stale)
+                stale += call.stale_frames
+    return summary(trials, failures, stale), recordings
+
+
+async def _record(stack: Stack) -> Recordings:
+    return {
+        voice: await synthesise(stack.target("tts"), SENTENCES, voice=voice, sample_rate_hz=RATE_HZ) for voice in VOICES
+    }
 
 
 class _Call:
     """One call with its trials."""
 
     def __init__(
-        self, stack: Stack, tap: Tap, book: Phrasebook, folder: Path, voice: str, chance: random.Random
+        self,
+        stack: Stack,
+        tap: Tap,
+        book: Phrasebook,
+        folder: Path,
+        voice: str,
+        recordings: Sequence[bytes],
+        chance: random.Random,
     ) -> None:
         self._stack = stack
         self._tap = tap
         self._book = book
         self._folder = folder
         self._voice = voice
+        self._recordings = recordings
         self._chance = chance
         self.stale_frames = 0
 
     async def hold(self, trials: int, into: list[Trial]) -> None:
-        recordings = await synthesise(self._stack.target("tts"), SENTENCES, voice=self._voice, sample_rate_hz=RATE_HZ)
+        recordings = self._recordings
         caller = Caller(self._stack.target("orchestrator"), AGENT)
         try:
             async with caller:
@@ -120,7 +159,7 @@ class _Call:
         await caller.until(lambda: any(turn.turn_epoch == epoch for turn in call.turns), f"turn {epoch} is over")
         await asyncio.sleep(SETTLE_S)
         passed = self._tap.log[first_passed:]
-        summary = next(turn for turn in call.turns if turn.turn_epoch == epoch)
+        turn = next(turn for turn in call.turns if turn.turn_epoch == epoch)
         said = await self._book.of(_phrases(caller.heard, epoch))
         seen = Seen(
             onset_ms=spoken.start_ms + onset_ms(pcm, RATE_HZ),
@@ -134,12 +173,12 @@ class _Call:
         return Trial(
             self._voice,
             heard_ms,
-            outcome="interrupted" if summary.interrupted else summary.outcome or "answered in full",
+            outcome="interrupted" if turn.interrupted else turn.outcome or "answered in full",
             times_ms=seen.times_ms(epoch),
             llm_was_running=seen.llm_was_running,
             tts_audio_after_cancel=seen.tts_audio_after_cancel(epoch),
             expected_words=tuple(heard_words(said, call.playback.position_of(epoch).played_ms)),
-            heard_words=tuple(summary.heard_text.split()),
+            heard_words=tuple(turn.heard_text.split()),
         )
 
 

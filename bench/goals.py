@@ -1,0 +1,92 @@
+"""What each figure should be, and how it came out. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """A figure of a result, and the most it may be."""
+
+    bench: str
+    what: str
+    path: tuple[str | int, ...]
+    """Where it stands in the bench's JSON; a number n stands for the entry of `runs` with n calls."""
+    most: float | None
+    """None: no goal, told for comparison."""
+    unit: str = "ms"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A figure beside its goal."""
+
+    goal: Goal
+    measured: float | None
+
+    @property
+    def verdict(self) -> str:
+        """ok, missed, not measured, or empty where there is no goal."""
+        if self.measured is None:
+            return "not measured"
+        if self.goal.most is None:
+            return ""
+        return "ok" if self.measured <= self.goal.most else "missed"
+
+
+GOALS = (
+    Goal("orchestration", "50 calls: turn latency p50, all stages in series", ("runs", 50, "turn_p50_ms"), 2.5),
+    Goal("orchestration", "50 calls: turn latency p99", ("runs", 50, "turn_p99_ms"), 8),
+    Goal("orchestration", "50 calls: orchestrator CPU a call-minute", ("runs", 50, "cpu_s_per_call_minute"), 0.5, "s"),
+    Goal("orchestration", "50 calls: p50 beyond the stages alone", ("runs", 50, "added_p50_ms"), None),
+    Goal("orchestration", "stages alone, one after the other: p50", ("stages_alone", "chain", "p50_ms"), None),
+    Goal("orchestration", "bare pass-through: turn latency p50", ("passthrough", "turn_p50_ms"), None),
+    Goal("orchestration", "bare pass-through: turn latency p99", ("passthrough", "turn_p99_ms"), None),
+    Goal("orchestration", "bare pass-through: CPU a call-minute", ("passthrough", "cpu_s_per_call_minute"), None, "s"),
+    Goal("orchestration", "over bare stages: turn latency p50", ("over_bare_stages", "run", "turn_p50_ms"), None),
+    Goal(
+        "orchestration",
+        "over bare stages, bare pass-through: p50",
+        ("over_bare_stages", "passthrough", "turn_p50_ms"),
+        None,
+    ),
+    Goal("orchestration", "50 calls: one bare gRPC round trip p50", ("runs", 50, "echo", "p50_ms"), None),
+    Goal("orchestration", "50 calls: cores other processes took", ("runs", 50, "other_processes_cores"), None, ""),
+    Goal("voice_to_voice", "voice to voice p50", ("p50_ms",), 400),
+    Goal("voice_to_voice", "voice to voice p95", ("p95_ms",), 800),
+    Goal("voice_to_voice", "turns measured", ("n",), None, ""),
+    Goal("voice_to_voice", "turns ended before the sentence was", ("cut_offs",), None, ""),
+    Goal("voice_to_voice", "word error rate", ("word_error_rate",), None, ""),
+    Goal("barge_in", "speech onset to playback paused p95", ("onset_to_paused_ms", "p95_ms"), 160),
+    Goal("barge_in", "detection to playback paused p95", ("detected_to_paused_ms", "p95_ms"), 20),
+    Goal("barge_in", "interruption to all cancelled, slowest", ("interruption_to_all_cancelled_ms", "max_ms"), 100),
+    Goal("barge_in", "stale frames", ("stale_frames",), 0, ""),
+    Goal("barge_in", "heard text wrong", ("heard_text_wrong",), 0, ""),
+    Goal("barge_in", "trials", ("trials",), None, ""),
+    Goal(
+        "barge_in", "slow engines: interruption to all cancelled, slowest",
+        ("slow_engines", "interruption_to_all_cancelled_ms", "max_ms"), 100,
+    ),
+    Goal("barge_in", "slow engines: stale frames", ("slow_engines", "stale_frames"), 0, ""),
+    Goal("barge_in", "slow engines: heard text wrong", ("slow_engines", "heard_text_wrong"), 0, ""),
+)  # fmt: skip
+
+
+def outcomes(results: Mapping[str, Mapping[str, Any]]) -> list[Outcome]:
+    """Return how the goals of the benches that ran came out, in order."""
+    return [Outcome(goal, figure(results[goal.bench], goal.path)) for goal in GOALS if goal.bench in results]
+
+
+def figure(result: Any, path: tuple[str | int, ...]) -> float | None:
+    """Return the figure at `path`; of a list, its length; None where there is none."""
+    for step in path:
+        if isinstance(step, int):
+            result = next((entry for entry in result if entry["calls"] == step), None)
+        elif isinstance(result, Mapping):
+            result = result.get(step)
+        if result is None:
+            return None
+    return float(len(result) if isinstance(result, list) else result)
