@@ -1,0 +1,1 @@
+"""The parts of the pocketsphinx engine: grammar compiler, pronunciations, decoders, worker processes."""
