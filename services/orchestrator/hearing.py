@@ -20,6 +20,9 @@ PRE_ROLL_MS = 250
 """Audio before the detected onset that the recogniser gets too: a soft first consonant is no speech to a VAD."""
 KEEP_MS = 1_500
 MAX_UTTERANCE_MS = 60_000
+REPLAY_MS = 8_000
+"""Of a longer utterance, a new stream is told this much: stages refuse audio over 10 s ahead of real time (AudioPace)
+and messages over 1 MiB, and a stream that refuses its replay would be opened, and refuse it, again and again."""
 
 
 class _Chunk(NamedTuple):
@@ -121,17 +124,17 @@ class Hearing:
     # --- a new stream to a listener -----------------------------------------------------------------------------------
 
     def replay_asr(self) -> Iterable[bytes]:
-        """Return what a new recogniser stream has to be told: the open utterance, whole."""
+        """Return what a new recogniser stream has to be told: the open utterance."""
         self._take_asr_pending()
         if not self._epoch:
             return []
         reset = asr_pb2.RecognizeRequest(reset=asr_pb2.ResetUtterance(turn_epoch=self._epoch)).SerializeToString()
         control = _finalize(self._finalize_id) if self._finalize_id else b""
-        return [reset, b"".join(self._since(self._utterance_start_bytes)) + control]
+        return [raw for raw in (reset, b"".join(self._since(self._replay_start_bytes())) + control) if raw]
 
     def replay_turn(self) -> Iterable[bytes]:
-        """Return what a new turn detector stream has to be told: the open utterance, or the last moments."""
-        start = self._utterance_start_bytes if self._epoch else self._total_bytes
+        """Return what a new turn detector stream has to be told: the open utterance, or nothing."""
+        start = self._replay_start_bytes() if self._epoch else self._total_bytes
         backlog = self._since(start)
         self._turn_base_bytes = self._total_bytes
         if backlog:
@@ -140,6 +143,9 @@ class Hearing:
         self._turn_pending.clear()
         self._turn_frames = (self._total_bytes - self._turn_base_bytes) // self._frame_bytes
         return [b"".join(backlog)] if backlog else []
+
+    def _replay_start_bytes(self) -> int:
+        return max(self._utterance_start_bytes, self._total_bytes - round(REPLAY_MS * self._bytes_per_ms))
 
     @staticmethod
     def _payload_bytes(chunk: _Chunk) -> int:

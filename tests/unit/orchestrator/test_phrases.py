@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -144,9 +146,8 @@ TEXTS = st.lists(PIECES, max_size=120).map("".join)
 
 @given(TEXTS, st.lists(st.integers(0, 400), max_size=30))
 def test_nothing_is_lost_or_added_wherever_the_deltas_are_cut(text: str, cuts: list[int]) -> None:
-    places = [0, *sorted(cuts), len(text)]
-    deltas = [text[start:end] for start, end in zip(places, places[1:], strict=False)]
-    phrases = chunk(*deltas, text[places[-1] :]) if places[-2] <= len(text) else chunk(text)
+    places = [0, *sorted(cut for cut in cuts if cut < len(text)), len(text)]
+    phrases = chunk(*(text[start:end] for start, end in itertools.pairwise(places)))
     assert squeezed("".join(phrases)) == squeezed(text)
 
 

@@ -1,0 +1,353 @@
+"""The caller's audio on its way: to the turn detector by its frames, to the recogniser around speech only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from voice.asr.v1 import asr_pb2
+from voice.turn.v1 import turn_pb2
+
+from services.common.audio import SAMPLE_RATES_HZ, AudioFormat
+from services.common.wire import encode_audio
+from services.orchestrator.hearing import (
+    ASR_BATCH_MS,
+    KEEP_MS,
+    MAX_UTTERANCE_MS,
+    PRE_ROLL_MS,
+    REPLAY_MS,
+    VAD_FRAME_MS,
+    Feeds,
+    Hearing,
+    hypothesis_update,
+)
+
+pytestmark = pytest.mark.unit
+
+MAX_MESSAGE_BYTES = 1 << 20
+"""What every service accepts by default, services/common/settings.py."""
+
+
+@dataclass
+class Line:
+    """A caller's line: what was said into it, and what the two listeners got."""
+
+    rate_hz: int = 16000
+    turn: list[bytes] = field(default_factory=list)
+    asr: list[tuple[str, bytes]] = field(default_factory=list)
+    """("audio" or "control", message)"""
+    said: bytearray = field(default_factory=bytearray)
+    now_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.format = AudioFormat(self.rate_hz)
+        feeds = Feeds(
+            turn_audio=self.turn.append,
+            asr_audio=lambda raw: self.asr.append(("audio", raw)),
+            asr_control=lambda raw: self.asr.append(("control", raw)),
+        )
+        self.hearing = Hearing(self.format, feeds, clock=lambda: self.now_s)
+
+    def say(self, duration_ms: int, chunk_ms: int = 20) -> None:
+        """Send audio whose samples count up, so that any stretch of it tells where it comes from."""
+        for _ in range(duration_ms // chunk_ms):
+            first = len(self.said) // 2
+            count = self.format.byte_count(chunk_ms) // 2
+            pcm = b"".join(((first + number) % 65536).to_bytes(2, "little") for number in range(count))
+            self.said += pcm
+            self.now_s += chunk_ms / 1000
+            self.hearing.on_audio(encode_audio(pcm), len(pcm))
+
+    def heard(self) -> list[asr_pb2.RecognizeRequest]:
+        return [asr_pb2.RecognizeRequest.FromString(raw) for _, raw in self.asr]
+
+    def asr_pcm(self) -> bytes:
+        return b"".join(pcm for request in self.heard() for pcm in request.audio)
+
+    def ms(self, start_ms: float, end_ms: float) -> bytes:
+        return bytes(self.said[self.format.byte_count(start_ms) : self.format.byte_count(end_ms)])
+
+
+def requests(raws: Iterable[bytes]) -> list[asr_pb2.RecognizeRequest]:
+    return [asr_pb2.RecognizeRequest.FromString(raw) for raw in raws]
+
+
+def pcm_of(raws: Iterable[bytes]) -> bytes:
+    return b"".join(pcm for request in requests(raws) for pcm in request.audio)
+
+
+# --- to the turn detector ---------------------------------------------------------------------------------------------
+
+
+def test_the_turn_detector_gets_everything_as_soon_as_a_frame_is_whole() -> None:
+    line = Line()
+    counts = []
+    for _ in range(8):
+        line.say(20)
+        counts.append(len(line.turn))
+    assert counts == [0, 1, 1, 2, 3, 3, 4, 5]  # 32, 64, 96, 128 and 160 ms are reached by 40, 80, 100, 140 and 160
+    assert b"".join(pcm for raw in line.turn for pcm in turn_pb2.DetectRequest.FromString(raw).audio) == line.said
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(1, 2000), max_size=40), st.sampled_from(SAMPLE_RATES_HZ))
+def test_the_turn_detector_never_waits_for_a_frame_that_is_whole(samples: list[int], rate_hz: int) -> None:
+    line = Line(rate_hz)
+    frame = line.format.byte_count(VAD_FRAME_MS)
+    total = 0
+    for count in samples:
+        pcm = bytes(2 * count)
+        before = len(line.turn)
+        line.hearing.on_audio(encode_audio(pcm), len(pcm))
+        completes_one = (total + len(pcm)) // frame > total // frame
+        total += len(pcm)
+        assert len(line.turn) - before == completes_one
+        forwarded = sum(len(pcm) for raw in line.turn for pcm in turn_pb2.DetectRequest.FromString(raw).audio)
+        assert total - forwarded < frame or not completes_one
+        assert forwarded // frame == total // frame
+
+
+# --- to the recogniser ------------------------------------------------------------------------------------------------
+
+
+def test_without_an_utterance_the_recogniser_gets_nothing() -> None:
+    line = Line()
+    line.say(5000)
+    assert line.asr == []
+
+
+def test_an_utterance_begins_with_a_reset_and_the_audio_before_its_onset() -> None:
+    line = Line()
+    line.say(1000)
+    line.hearing.open_utterance(3, 900)
+    reset, backlog = line.heard()
+    assert reset.reset.turn_epoch == 3
+    assert not reset.audio
+    assert b"".join(backlog.audio) == line.ms(900 - PRE_ROLL_MS - 10, 1000)  # whole chunks of 20 ms
+    assert backlog.WhichOneof("control") is None
+
+
+def test_an_utterance_at_the_very_start_begins_with_the_call() -> None:
+    line = Line()
+    line.say(100)
+    line.hearing.open_utterance(1, 60)
+    assert line.asr_pcm() == line.said
+
+
+def test_audio_of_the_utterance_goes_in_batches() -> None:
+    line = Line()
+    line.say(400)
+    line.hearing.open_utterance(1, 400)
+    line.asr.clear()
+    line.say(500)
+    sizes = [line.format.duration_ms(len(b"".join(request.audio))) for request in line.heard()]
+    assert sizes == [ASR_BATCH_MS] * 5
+    assert line.asr_pcm() == line.ms(400, 900)
+
+
+def test_finalize_takes_along_what_is_pending() -> None:
+    line = Line()
+    line.say(400)
+    line.hearing.open_utterance(1, 400)
+    line.say(140)
+    line.asr.clear()
+    line.hearing.finalize(7)
+    kind, raw = line.asr[0]
+    request = asr_pb2.RecognizeRequest.FromString(raw)
+    assert (kind, len(line.asr), request.finalize.finalize_id) == ("control", 1, 7)
+    assert b"".join(request.audio) == line.ms(500, 540)
+
+
+def test_speech_after_a_finalize_goes_on_without_a_gap() -> None:
+    line = Line()
+    line.hearing.open_utterance(1, 0)
+    line.say(250)
+    line.hearing.finalize(1)
+    line.say(250)
+    line.hearing.finalize(2)
+    assert line.asr_pcm() == line.said
+    assert [request.finalize.finalize_id for request in line.heard() if request.HasField("finalize")] == [1, 2]
+
+
+def test_after_the_utterance_the_recogniser_gets_nothing_more() -> None:
+    line = Line()
+    line.say(400)
+    line.hearing.open_utterance(1, 400)
+    line.say(130)
+    line.hearing.close_utterance()
+    line.asr.clear()
+    line.say(1000)
+    assert line.asr == []
+
+
+def test_the_next_utterance_takes_nothing_of_the_last() -> None:
+    line = Line()
+    line.say(400)
+    line.hearing.open_utterance(1, 400)
+    line.say(600)
+    line.hearing.close_utterance()
+    line.say(100)
+    line.asr.clear()
+    line.hearing.open_utterance(2, 1060)
+    assert line.asr_pcm() == line.ms(1000, 1100)
+
+
+def test_an_utterance_without_a_known_onset_gets_what_there_is() -> None:
+    line = Line()
+    line.say(5000)
+    line.hearing.open_utterance(2, 0)
+    assert line.asr_pcm() == line.ms(5000 - KEEP_MS, 5000)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.data(), st.sampled_from(SAMPLE_RATES_HZ), st.sampled_from([10, 20, 40, 100]))
+def test_what_the_recogniser_gets_of_an_utterance_is_one_stretch_of_the_call(
+    data: st.DataObject, rate_hz: int, chunk_ms: int
+) -> None:
+    line = Line(rate_hz)
+    line.say(data.draw(st.integers(0, 10)) * 100, chunk_ms)
+    onset_ms = data.draw(st.integers(0, round(line.format.duration_ms(len(line.said)))))
+    line.hearing.open_utterance(1, onset_ms)
+    for number in range(1, data.draw(st.integers(1, 4))):
+        line.say(data.draw(st.integers(1, 5)) * 100, chunk_ms)
+        line.hearing.finalize(number)
+    line.say(100, chunk_ms)
+    line.hearing.finalize(9)
+    got = line.asr_pcm()
+    assert line.said.endswith(got)
+    begins_ms = line.format.duration_ms(len(line.said) - len(got))
+    assert begins_ms <= max(0, onset_ms - PRE_ROLL_MS) + 1
+    assert begins_ms >= onset_ms - PRE_ROLL_MS - chunk_ms - 1 or begins_ms == 0
+
+
+# --- a new stream -----------------------------------------------------------------------------------------------------
+
+
+def test_a_new_recogniser_is_told_the_utterance_whole_and_what_it_was_asked() -> None:
+    line = Line()
+    line.say(1000)
+    line.hearing.open_utterance(4, 900)
+    line.say(260)
+    line.hearing.finalize(6)
+    line.say(40)
+    line.asr.clear()
+    reset, whole = requests(line.hearing.replay_asr())
+    assert reset.reset.turn_epoch == 4
+    assert b"".join(whole.audio) == line.ms(640, 1300)
+    assert whole.finalize.finalize_id == 6
+    line.say(60)
+    assert line.asr == []  # what was pending before went along: only what is new is to come
+    line.say(40)
+    assert line.asr_pcm() == line.ms(1300, 1400)
+
+
+def test_a_finalize_of_an_earlier_utterance_is_not_asked_again() -> None:
+    line = Line()
+    line.hearing.open_utterance(1, 0)
+    line.say(200)
+    line.hearing.finalize(1)
+    line.hearing.close_utterance()
+    line.hearing.open_utterance(2, 200)
+    line.say(200)
+    assert not any(request.HasField("finalize") for request in requests(line.hearing.replay_asr()))
+
+
+def test_between_utterances_a_new_recogniser_is_told_nothing() -> None:
+    line = Line()
+    line.say(1000)
+    assert list(line.hearing.replay_asr()) == []
+
+
+def test_a_new_stream_is_never_told_an_empty_message() -> None:
+    """Stages refuse one: and a stream that is refused is opened again, to the same end."""
+    line = Line()
+    line.hearing.open_utterance(1, 0)
+    line.say(500)
+    line.hearing.close_utterance()
+    line.hearing.open_utterance(2, 500)
+    assert all(line.hearing.replay_asr())
+    assert all(line.hearing.replay_turn())
+    assert requests(line.hearing.replay_asr())[0].reset.turn_epoch == 2
+
+
+@pytest.mark.parametrize("rate_hz", SAMPLE_RATES_HZ)
+def test_a_long_utterance_is_told_anew_within_what_stages_accept(rate_hz: int) -> None:
+    """No message over the size limit, and no more audio at once than AudioPace lets pass (10 s)."""
+    line = Line(rate_hz)
+    line.hearing.open_utterance(1, 0)
+    line.say(30_000, chunk_ms=100)
+    for replay in (list(line.hearing.replay_asr()), list(line.hearing.replay_turn())):
+        assert all(len(raw) < MAX_MESSAGE_BYTES for raw in replay)
+        told = pcm_of(replay)
+        assert line.said.endswith(told)
+        assert REPLAY_MS <= line.format.duration_ms(len(told)) <= REPLAY_MS + 100 < 10_000
+
+
+def test_a_new_turn_detector_is_told_the_open_utterance_and_counts_from_there() -> None:
+    line = Line()
+    line.say(2000)
+    line.hearing.open_utterance(1, 1900)
+    line.say(300)
+    line.turn.clear()
+    assert pcm_of(line.hearing.replay_turn()) == line.ms(1640, 2300)
+    line.say(40)
+    assert pcm_of(line.turn) == line.ms(2300, 2320)  # 660 ms were told: the 21st frame is whole at 672
+    assert line.hearing.arrival_s(670) == pytest.approx(2.32)  # the new stream began 1640 ms into the call
+    line.asr.clear()
+    line.hearing.close_utterance()
+    line.hearing.open_utterance(2, 690)
+    assert line.asr_pcm() == b""  # nothing of what went to utterance 1
+    line.say(100)
+    assert line.asr_pcm() == line.ms(2340, 2440)
+
+
+def test_a_new_turn_detector_without_an_utterance_counts_from_now() -> None:
+    line = Line()
+    line.say(2010, chunk_ms=10)
+    line.turn.clear()
+    assert list(line.hearing.replay_turn()) == []
+    line.say(40)
+    assert pcm_of(line.turn) == line.ms(2010, 2050)
+    line.hearing.open_utterance(1, 30)
+    assert line.asr_pcm().endswith(line.ms(2000, 2050))
+
+
+# --- time and memory --------------------------------------------------------------------------------------------------
+
+
+def test_when_a_sample_arrived() -> None:
+    line = Line()
+    line.say(1000)
+    assert line.hearing.arrival_s(990) == pytest.approx(1.0)
+    assert line.hearing.arrival_s(980) == pytest.approx(0.98)
+    assert line.hearing.arrival_s(501) == pytest.approx(0.52)
+    assert line.hearing.arrival_s(1001) is None  # has not arrived
+
+
+def test_when_a_forgotten_sample_arrived_is_not_known() -> None:
+    line = Line()
+    line.say(10_000)
+    assert line.hearing.arrival_s(100) is None
+    assert line.hearing.arrival_s(10_000 - KEEP_MS + 100) is not None
+
+
+@pytest.mark.parametrize("is_open", [True, False])
+def test_memory_is_bounded(is_open: bool) -> None:
+    line = Line(8000)
+    if is_open:
+        line.hearing.open_utterance(1, 0)
+    for _ in range(15):
+        line.say(10_000, chunk_ms=100)
+    kept_ms = 100 * len(line.hearing._chunks)
+    assert kept_ms <= (MAX_UTTERANCE_MS if is_open else KEEP_MS) + 100
+
+
+def test_what_the_turn_detector_is_told_of_a_hypothesis() -> None:
+    hypothesis = asr_pb2.Hypothesis(text="two", is_final=True, confidence=0.5, matches_grammar=True)
+    update = turn_pb2.DetectRequest.FromString(hypothesis_update("table for two", hypothesis, 4, True)).hypothesis
+    assert update == turn_pb2.HypothesisUpdate(
+        text="table for two", is_final=True, confidence=0.5, turn_epoch=4, matches_grammar=True, has_grammar=True
+    )
