@@ -12,80 +12,16 @@ every turn ends in a reply, an apology or a clean close.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from enum import Enum
+from dataclasses import replace
 
 from services.orchestrator import events as ev
 from services.orchestrator.deadlines import Deadlines
 from services.orchestrator.events import Action, CloseReason, Event, Phrase, Watchdog
+from services.orchestrator.turn_state import Phase, TurnState, watchdog
 
-
-class Phase(Enum):
-    """Who has the turn."""
-
-    IDLE = "idle"
-    LISTENING = "listening"
-    THINKING = "thinking"
-    SPEAKING = "speaking"
-    INTERRUPTED = "interrupted"
-
-
-@dataclass(frozen=True, slots=True)
-class TurnState:
-    """Where a conversation stands."""
-
-    phase: Phase = Phase.IDLE
-    epoch: int = 0
-    """The turn this phase is about."""
-    last_epoch: int = 0
-    """The newest epoch given out."""
-    utterance: int = 0
-    """Epoch of the caller's open utterance; 0: none."""
-    user_speaking: bool = False
-    kept_text: str = ""
-    """The caller's words so far, from before the open utterance: they stay while it is unclear that a turn is over."""
-    partial: str = ""
-    """Newest hypothesis of the open utterance."""
-    finalize_id: int = 0
-    """The finalize that covers all speech so far; 0: none is asked for."""
-    last_finalize_id: int = 0
-    final: str | None = None
-    """The answer to `finalize_id`, once it came."""
-    turn_over: bool = False
-    """The turn has ended, its transcript is awaited."""
-    speech_ms: int = 0
-    """Speech in the turn that ended."""
-    paused: bool = False
-    """SPEAKING: playback stands still while speech over the agent is judged."""
-    close: CloseReason | None = None
-    """The call ends with the reply in progress."""
-    idle_prompts: int = 0
-    answering: bool = False
-    """The reply in progress is the model's answer, not a fixed sentence."""
-    failures: int = 0
-    """Apologies since the last answer that was heard to its end."""
-    unheard: int = 0
-    """Turns without words since the last with words."""
-    activity: int = 0
-    """Counts signs of progress; the watchdog starts anew with each."""
-
+__all__ = ["Phase", "Step", "TurnState", "step", "watchdog"]
 
 Step = tuple[TurnState, tuple[Action, ...]]
-
-
-def watchdog(state: TurnState) -> Watchdog | None:
-    """Return what the state waits for, or None where no call is up."""
-    match state.phase:
-        case Phase.IDLE:
-            return None
-        case Phase.LISTENING:
-            return Watchdog.UTTERANCE if state.utterance else Watchdog.IDLE
-        case Phase.THINKING:
-            return Watchdog.TRANSCRIPT if state.turn_over else Watchdog.REPLY
-        case Phase.SPEAKING:
-            return Watchdog.JUDGEMENT if state.paused else Watchdog.STALL
-        case Phase.INTERRUPTED:
-            return Watchdog.CANCELLATION
 
 
 def step(state: TurnState, event: Event, deadlines: Deadlines) -> Step:
