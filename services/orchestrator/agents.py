@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Mapping
@@ -10,12 +11,13 @@ from typing import Annotated, Any
 
 import jsonschema
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, HttpUrl, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, HttpUrl, ValidationError, field_validator, model_validator
 
 from services.common.errors import InvalidInput, NotFound
 from services.orchestrator.events import Phrase
 
 ToolName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+Sentence = Annotated[str, Field(min_length=1)]
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 
 
@@ -29,6 +31,12 @@ class Pronunciation(_Part):
     word: str = Field(min_length=1)
     respelling: str = ""
     ipa: str = ""
+
+    @model_validator(mode="after")
+    def _says_how(self) -> Pronunciation:
+        if not self.respelling and not self.ipa:
+            raise ValueError("say how: respelling or ipa")
+        return self
 
 
 class Voice(_Part):
@@ -73,6 +81,12 @@ class Turns(_Part):
     interruption_speech_ms: int = Field(0, ge=0, le=10_000)
     backchannel_silence_ms: int = Field(0, ge=0, le=10_000)
 
+    @model_validator(mode="after")
+    def _delays_are_in_order(self) -> Turns:
+        if 0 < self.max_endpointing_delay_ms < self.min_endpointing_delay_ms:
+            raise ValueError("max_endpointing_delay_ms must be at least min_endpointing_delay_ms")
+        return self
+
 
 class Webhook(_Part):
     """An HTTP endpoint that runs a tool: POST of a JSON object, answered by any JSON value."""
@@ -98,12 +112,12 @@ class Tool(_Part):
 
 
 class Phrases(_Part):
-    """Fixed sentences of the agent."""
+    """Fixed sentences of the agent; none may be empty, since each stands where there would be silence."""
 
-    apology: str = "I'm sorry, something went wrong on my side. Could you say that again?"
-    not_heard: str = "Sorry, I didn't catch that. Could you say it again?"
-    idle_prompt: str = "Are you still there?"
-    goodbye: str = "Goodbye."
+    apology: Sentence = "I'm sorry, something went wrong on my side. Could you say that again?"
+    not_heard: Sentence = "Sorry, I didn't catch that. Could you say it again?"
+    idle_prompt: Sentence = "Are you still there?"
+    goodbye: Sentence = "Goodbye."
 
 
 class Agent(_Part):
@@ -146,6 +160,10 @@ def check_object_schema(schema: Mapping[str, Any]) -> None:
         jsonschema.Draft202012Validator.check_schema(schema)
     except jsonschema.SchemaError as error:
         raise ValueError(f"parameters are no valid JSON schema: {error.message}") from error
+    try:
+        json.dumps(schema)
+    except TypeError as error:  # YAML reads 2026-01-01 as a date, which JSON has not
+        raise ValueError(f"parameters are no valid JSON: {error}; put it in quotes") from error
 
 
 class AgentBook:
@@ -181,7 +199,7 @@ class AgentBook:
 
 def load_agent(file: Path, environment: Mapping[str, str] = os.environ) -> Agent:
     """Read one agent file. `${NAME:-default}` in any text is taken from `environment`."""
-    text = file.read_text(encoding="utf-8")
+    text = _read(file, f"{file}:1")
     try:
         tree = yaml.compose(text, Loader=yaml.SafeLoader)
         data = yaml.safe_load(text)
@@ -199,12 +217,17 @@ def load_agent(file: Path, environment: Mapping[str, str] = os.environ) -> Agent
         raise InvalidInput(f"{file}:{_line_of(tree, first['loc'])}: {where}: {first['msg']}") from error
     if not agent.asr.grammar_file:
         return agent
-    grammar_file = file.parent / agent.asr.grammar_file
+    where = f"{file}:{_line_of(tree, ('asr', 'grammar_file'))}: asr.grammar_file"
+    return agent.model_copy(update={"grammar": _read(file.parent / agent.asr.grammar_file, where)})
+
+
+def _read(file: Path, where: str) -> str:
     try:
-        return agent.model_copy(update={"grammar": grammar_file.read_text(encoding="utf-8")})
+        return file.read_text(encoding="utf-8")
     except OSError as error:
-        line = _line_of(tree, ("asr", "grammar_file"))
-        raise InvalidInput(f"{file}:{line}: asr.grammar_file: cannot read {grammar_file}: {error.strerror}") from error
+        raise InvalidInput(f"{where}: cannot read {file}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f"{where}: {file} is no UTF-8 text: {error.reason} at byte {error.start}") from error
 
 
 def _substitute(value: Any, environment: Mapping[str, str]) -> Any:
@@ -222,7 +245,7 @@ def _line_of(node: yaml.Node | None, path: tuple[int | str, ...]) -> int:
     line = node.start_mark.line + 1 if node is not None else 1
     for part in path:
         if isinstance(node, yaml.MappingNode):
-            pair = next(((key, value) for key, value in node.value if key.value == part), None)
+            pair = next(((key, value) for key, value in node.value if key.value == str(part)), None)
             if pair is None:
                 return line
             line, node = pair[0].start_mark.line + 1, pair[1]
