@@ -29,12 +29,17 @@ async def buf_curl(address: str, method: str, data: str, *, streams: bool = Fals
     assert process.stdout is not None
     assert process.stderr is not None
     process.stdin.write(data.encode() + b"\n")
-    if not streams:
-        process.stdin.close()
+    out = b""
     async with asyncio.timeout(DEADLINE_S):
-        # A stream's input stays open until the server has ended it: a half-close would hang up.
-        out, err = await asyncio.gather(process.stdout.read(), process.stderr.read())
+        # A stream's input stays open until the server has ended the call: a half-close would hang up.
+        while streams and b'"ended"' not in out:
+            line = await process.stdout.readline()
+            assert line, (await process.stderr.read()).decode()
+            out += line
+        process.stdin.close()
+        rest, err = await asyncio.gather(process.stdout.read(), process.stderr.read())
         assert await process.wait() == 0, err.decode()
+    out += rest
     decoder, text, found = json.JSONDecoder(), out.decode().strip(), []
     while text:
         value, end = decoder.raw_decode(text)
