@@ -15,7 +15,7 @@ FRAME_MS = 100
 """Audio a message once playback runs: the number of messages is the cost, not their size."""
 DONE_TOLERANCE_MS = 5.0
 MIN_DELAY_MS = 1.0
-"""uvloop counts in whole milliseconds: a timer of less (a rounding error is enough) would fire again and again at once."""
+"""uvloop counts whole milliseconds: a timer of less (a rounding error is enough) would fire again and again at once."""
 
 
 @dataclass(frozen=True, slots=True)
