@@ -12,7 +12,7 @@ from typing import Any
 import uvloop
 
 from bench import stages
-from bench.machine import Reading, Window
+from bench.machine import Reading, Window, real_time
 from bench.stack import FAKES, ROOT, Stack, running
 from bench.stats import percentile, spread
 from services.orchestrator.stages.channels import METHODS
@@ -52,7 +52,11 @@ STUBS = dict.fromkeys(METHODS, "bench.stub")
 
 async def measure(*, quick: bool = False) -> dict[str, Any]:
     """Measure all runs; beside them, in the same minutes, the bare pass-through and both over the barest stages."""
-    plans = QUICK if quick else FULL
+    with real_time() as scheduling:
+        return {"scheduling": scheduling} | await _measure(QUICK if quick else FULL)
+
+
+async def _measure(plans: Sequence[Plan]) -> dict[str, Any]:
     compared = next(plan for plan in plans if plan.calls == COMPARED_CALLS)
     short = replace(compared, steady_s=compared.steady_s / 2)
     async with running("orchestration", ENVIRONMENT) as stack:
