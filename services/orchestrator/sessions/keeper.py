@@ -12,7 +12,8 @@ from services.orchestrator.sessions.store import SessionRecord, SessionStore, St
 log = logging.getLogger(__name__)
 
 RETRY_S = 1.0
-TOUCH_EVERY_S = 60.0
+SAVE_EVERY_S = 60.0
+"""A quiet session is written again this often: its idle time starts anew, and a store that was emptied has it again."""
 
 
 class Keeper:
@@ -35,7 +36,7 @@ class Keeper:
         """Write until cancelled. What the store misses while it is away is written when it is back."""
         while True:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(RETRY_S if self._has_failed else TOUCH_EVERY_S):
+                async with asyncio.timeout(RETRY_S if self._has_failed else SAVE_EVERY_S):
                     await self._wake.wait()
             self._wake.clear()
             await self._write()
@@ -50,15 +51,13 @@ class Keeper:
         if record is None:
             return
         try:
-            if record is self._kept:
-                await self._store.touch(record.session_id)
-            else:
-                await self._store.save(record)
+            await self._store.save(record)
         except StoreUnavailable as error:
             if not self._has_failed:
                 log.warning("session not kept", extra={"error": str(error)})
                 self._on_failed()
             self._has_failed = True
+            self._kept = None  # what a store held before it failed may be gone
         else:
             self._has_failed = False
             self._kept = record

@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from redis import asyncio as redis
-from redis.exceptions import RedisError
+from redis import exceptions
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 
 from services.orchestrator.sessions.store import SessionRecord, StoreUnavailable
+
+log = logging.getLogger(__name__)
 
 DEADLINE_S = 0.5
 KEY = "parley:session:{}"
 
 
 class RedisStore:
-    """Sessions in a Redis server that all orchestrators share."""
+    """Sessions in a Redis server that all orchestrators share. A record that cannot be read counts as none."""
 
     def __init__(self, url: str, ttl_s: int) -> None:
         self._ttl_s = ttl_s
         self._redis = redis.Redis.from_url(
-            url, socket_timeout=DEADLINE_S, socket_connect_timeout=DEADLINE_S, health_check_interval=30
+            url,
+            socket_timeout=DEADLINE_S,
+            socket_connect_timeout=DEADLINE_S,
+            health_check_interval=30,
+            retry=Retry(
+                NoBackoff(), 1, (exceptions.ConnectionError,)
+            ),  # a connection that a restarted server has forgotten
         )
 
     async def save(self, record: SessionRecord) -> None:
@@ -32,12 +44,11 @@ class RedisStore:
         """Return a record, or None."""
         async with _told():
             text = await self._redis.get(KEY.format(session_id))
-        return SessionRecord.from_json(text) if text else None
-
-    async def touch(self, session_id: str) -> None:
-        """Start a record's idle time anew."""
-        async with _told():
-            await self._redis.expire(KEY.format(session_id), self._ttl_s)
+        try:
+            return SessionRecord.from_json(text) if text else None
+        except (ValueError, TypeError) as error:
+            log.warning("a kept session cannot be read", extra={"error": type(error).__name__})
+            return None
 
     async def delete(self, session_id: str) -> None:
         """Forget a record."""
@@ -58,5 +69,8 @@ class RedisStore:
 async def _told() -> AsyncIterator[None]:
     try:
         yield
-    except (RedisError, OSError, TimeoutError) as error:
+    except (exceptions.RedisError, OSError, TimeoutError) as error:
         raise StoreUnavailable(f"the session store does not answer: {type(error).__name__}") from error
+    if (task := asyncio.current_task()) is not None and task.cancelling():
+        # redis-py sends inside asyncio.wait_for, which on Python 3.11 swallows a cancel now and then.
+        raise asyncio.CancelledError

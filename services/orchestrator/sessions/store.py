@@ -44,9 +44,6 @@ class SessionStore(Protocol):
     async def load(self, session_id: str) -> SessionRecord | None:
         """Return a record, or None where there is none or its idle time has passed."""
 
-    async def touch(self, session_id: str) -> None:
-        """Start a record's idle time anew."""
-
     async def delete(self, session_id: str) -> None:
         """Forget a record."""
 
@@ -77,12 +74,6 @@ class MemoryStore:
         kept = self._records.get(session_id)
         return SessionRecord.from_json(kept[1]) if kept else None
 
-    async def touch(self, session_id: str) -> None:
-        """Start a record's idle time anew."""
-        self._sweep()
-        if (kept := self._records.pop(session_id, None)) is not None:
-            self._records[session_id] = (self._clock() + self._ttl_s, kept[1])
-
     async def delete(self, session_id: str) -> None:
         """Forget a record."""
         self._records.pop(session_id, None)
@@ -96,7 +87,7 @@ class MemoryStore:
         """Nothing to release."""
 
     def _sweep(self) -> None:
-        """Drop what expired. Records are in order of expiry: each save or touch puts one last."""
+        """Drop what expired. Records are in order of expiry: each save puts one last."""
         now = self._clock()
         while self._records:
             session_id = next(iter(self._records))
