@@ -53,9 +53,13 @@ def check_result(text: str | bytes, source: str) -> str:
     if len(text) > MAX_RESULT_BYTES:
         raise ToolError(f"{source} returned more than {MAX_RESULT_BYTES} bytes")
     try:
-        return json.dumps(json.loads(text))
-    except ValueError as error:
+        return json.dumps(json.loads(text, parse_constant=_no_json))
+    except (ValueError, RecursionError) as error:  # the second: 30,000 brackets, one in another
         raise ToolError(f"{source} returned no JSON") from error
+
+
+def _no_json(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON, though Python reads it")
 
 
 async def _nothing(request: ToolRequest) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Iterable
 
 from voice.orchestrator.v1 import orchestrator_pb2 as pb
@@ -14,6 +15,7 @@ from services.orchestrator.tools.base import Tool, ToolError, ToolRequest, check
 
 DEFAULT_TIMEOUT_MS = 10_000
 MAX_TIMEOUT_MS = 30_000
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 class ClientTools:
@@ -25,8 +27,12 @@ class ClientTools:
         self.tools: list[Tool] = []
         names = set(taken)
         for definition in definitions:
-            if definition.name in names or not definition.name:
-                raise InvalidInput(f"client tool {definition.name!r}: the name is empty or taken")
+            if not _NAME.fullmatch(definition.name):
+                raise InvalidInput(
+                    f"client tool {definition.name[:80]!r}: the name must be [A-Za-z0-9_-], 1 to 64 of them"
+                )
+            if definition.name in names:
+                raise InvalidInput(f"client tool {definition.name!r}: the name is taken")
             names.add(definition.name)
             self.tools.append(self._tool(definition))
 
@@ -34,7 +40,7 @@ class ClientTools:
         try:
             schema = json.loads(definition.parameters_json_schema)
             check_object_schema(schema)
-        except (ValueError, AttributeError) as error:
+        except (ValueError, AttributeError, RecursionError) as error:
             raise InvalidInput(f"client tool {definition.name!r}: parameters_json_schema: {error}") from error
         timeout_ms = min(definition.timeout_ms or DEFAULT_TIMEOUT_MS, MAX_TIMEOUT_MS)
 

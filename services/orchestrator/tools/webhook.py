@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import httpx
 
 from services.orchestrator import agents
@@ -20,15 +22,18 @@ def webhook_tool(tool: agents.Tool, client: httpx.AsyncClient) -> Tool:
             "session_id": request.session_id,
         }
         try:
-            async with client.stream(
-                "POST",
-                str(webhook.url),
-                json=body,
-                headers=dict(webhook.headers),
-                timeout=webhook.timeout_ms / 1000,
-            ) as response:
+            async with (
+                asyncio.timeout(webhook.timeout_ms / 1000),  # httpx's own begins anew with every byte that comes
+                client.stream(
+                    "POST",
+                    str(webhook.url),
+                    json=body,
+                    headers=dict(webhook.headers),
+                    timeout=webhook.timeout_ms / 1000,
+                ) as response,
+            ):
                 return check_result(await _read(response, tool.name), f"tool {tool.name}")
-        except httpx.TimeoutException as error:
+        except (httpx.TimeoutException, TimeoutError) as error:
             raise ToolError(f"tool {tool.name} did not answer within {webhook.timeout_ms} ms") from error
         except httpx.HTTPError as error:
             raise ToolError(f"tool {tool.name} cannot be reached: {type(error).__name__}") from error
