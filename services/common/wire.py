@@ -24,6 +24,12 @@ def encode_audio(pcm: bytes) -> bytes:
     return b"\x0a" + varint(len(pcm)) + pcm
 
 
+def encode_agent_audio(turn_epoch: int, offset_ms: int, pcm: bytes) -> bytes:
+    """Return a serialised ConverseResponse with AgentAudio: the one response sent ten times a second a call."""
+    body = b"\x08" + varint(turn_epoch) + b"\x10" + varint(offset_ms) + b"\x1a" + varint(len(pcm))
+    return b"\x0a" + varint(len(body) + len(pcm)) + body + pcm
+
+
 def audio_span(raw: bytes) -> tuple[int, int] | None:
     """Return (start, end) of the samples, where `raw` is one audio chunk and nothing else; otherwise None.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from voice.llm.v1 import llm_pb2
@@ -67,7 +67,18 @@ class History:
 
     def to_json(self) -> list[dict[str, Any]]:
         """Return the history as plain data."""
-        return [asdict(message) for message in self.messages]
+        return [
+            {
+                "role": message.role,
+                "content": message.content,
+                "tool_calls": [
+                    {"id": call.id, "name": call.name, "arguments_json": call.arguments_json}
+                    for call in message.tool_calls
+                ],
+                "tool_call_id": message.tool_call_id,
+            }
+            for message in self.messages
+        ]
 
     def add(self, message: Message) -> Message:
         """Append a message and return it."""

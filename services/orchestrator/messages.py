@@ -27,11 +27,6 @@ REASONS = {
 }
 
 
-def audio(epoch: int, offset_ms: int, pcm: bytes) -> bytes:
-    """Carry a frame of agent audio."""
-    return pb.ConverseResponse(audio=pb.AgentAudio(turn_epoch=epoch, offset_ms=offset_ms, pcm=pcm)).SerializeToString()
-
-
 def started(session_id: str, agent: str, resumed: bool, stages: dict[str, common_pb2.EngineInfo]) -> bytes:
     """Say that the call is up."""
     infos = [pb.StageInfo(stage=stage, info=info) for stage, info in sorted(stages.items())]

@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable
 
 import grpc.aio
 
+from services.orchestrator.wake import Wake
+
 WRITE_DEADLINE_S = 10.0
 MAX_PENDING_BYTES = 4 << 20
 
@@ -29,7 +31,7 @@ class Outbox:
         self._write_began_s: float | None = None
         self._pending: deque[bytes] = deque()
         self._pending_bytes = 0
-        self._wake = asyncio.Event()
+        self._wake = Wake(self._loop)
         self._is_empty = asyncio.Event()
         self._is_empty.set()
 
@@ -50,7 +52,6 @@ class Outbox:
         """Write until cancelled. Raises CallerGone where the caller's stream is broken."""
         while True:
             await self._wake.wait()
-            self._wake.clear()
             while self._pending:
                 raw = self._pending.popleft()
                 self._pending_bytes -= len(raw)

@@ -15,7 +15,7 @@ from services.orchestrator.history import History, Message, ToolCall
 from services.orchestrator.latency import Marks
 from services.orchestrator.phrases import PhraseChunker
 from services.orchestrator.stages.channels import Stages
-from services.orchestrator.stages.llm import generate
+from services.orchestrator.stages.llm import ModelLine, generate
 from services.orchestrator.stages.stream import StageError
 from services.orchestrator.timeline import TimedWord, Timeline
 from services.orchestrator.tools.base import END_CALL
@@ -83,10 +83,10 @@ class Reply:
     _open_phrases: set[int] = field(default_factory=set)
     _synthesis: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def run(self, stages: Stages, hooks: ReplyHooks) -> None:
+    async def run(self, stages: Stages, line: ModelLine, hooks: ReplyHooks) -> None:
         """Generate and have spoken. Returns once all audio has come. Raises StageError where a stage failed."""
         for _ in range(self.limits.max_tool_rounds):
-            calls = await self._generate(stages, hooks)
+            calls = await self._generate(stages, line, hooks)
             others = [call for call in calls if call.name != END_CALL]
             if len(others) < len(calls):
                 self.close = CloseReason.AGENT
@@ -104,10 +104,10 @@ class Reply:
             self._speak(hooks.goodbye, hooks)
         await self.await_synthesis()
 
-    async def _generate(self, stages: Stages, hooks: ReplyHooks) -> list[ToolCall]:
+    async def _generate(self, stages: Stages, line: ModelLine, hooks: ReplyHooks) -> list[ToolCall]:
         for attempt in (1, 2):
             try:
-                return await self._generate_once(stages, hooks)
+                return await self._generate_once(line, hooks)
             except StageError as error:
                 # Nothing was said or done in this round yet: another replica, or the restarted one, may answer.
                 if attempt == 2 or error.is_rejection or self.rounds[-1].phrases or self.rounds[-1].message.tool_calls:
@@ -117,13 +117,13 @@ class Reply:
                     await stages.connected("llm", RECONNECT_S)
         raise AssertionError("both attempts end in a return or a raise")
 
-    async def _generate_once(self, stages: Stages, hooks: ReplyHooks) -> list[ToolCall]:
+    async def _generate_once(self, line: ModelLine, hooks: ReplyHooks) -> list[ToolCall]:
         config = hooks.config(self.history)
         current = Round(self.history.add(Message("assistant", "")), first_phrase=self.timeline.phrase_count)
         self.rounds.append(current)
         chunker = PhraseChunker()
         responses = generate(
-            stages, config, first_token_ms=self.limits.first_token_ms, next_token_ms=self.limits.next_token_ms
+            line.take(), config, first_token_ms=self.limits.first_token_ms, next_token_ms=self.limits.next_token_ms
         )
         async with contextlib.aclosing(responses) as stream:
             async for response in stream:

@@ -289,6 +289,7 @@ class Session:
                 hearing.open_utterance(epoch, onset_ms)
             case ev.Finalize(_, finalize_id):
                 hearing.finalize(finalize_id)
+                speaking.expect_reply()
             case ev.CloseUtterance():
                 hearing.close_utterance()
             case ev.StartReply(epoch, user_text):

@@ -15,6 +15,7 @@ from voice.llm.v1 import llm_pb2
 from voice.orchestrator.v1 import orchestrator_pb2 as pb
 
 from services.common.audio import AudioFormat
+from services.common.wire import encode_agent_audio
 from services.orchestrator import events as ev
 from services.orchestrator import messages
 from services.orchestrator.agents import Agent
@@ -24,6 +25,7 @@ from services.orchestrator.latency import Marks
 from services.orchestrator.playback import Playback, PlaybackHooks
 from services.orchestrator.reply import Reply, ReplyHooks, ReplyLimits
 from services.orchestrator.stages.channels import Stages
+from services.orchestrator.stages.llm import ModelLine
 from services.orchestrator.stages.stream import StageError, as_stage_error
 from services.orchestrator.stages.tts import Speech, SpeechHooks, tts_config
 from services.orchestrator.timeline import TimedWord
@@ -82,6 +84,7 @@ class Speaking:
         self._limits = ReplyLimits(
             settings.first_token_ms, settings.next_token_ms, settings.first_audio_ms, settings.max_tool_rounds
         )
+        self._line = ModelLine(stages)
         self._reply: Reply | None = None
         self._making: asyncio.Task[None] | None = None
         self._is_audible = False
@@ -107,6 +110,10 @@ class Speaking:
         )
 
     # --- beginning ----------------------------------------------------------------------------------------------------
+
+    def expect_reply(self) -> None:
+        """Make ready: the turn is probably over, and an answer will be wanted."""
+        self._line.open_early()
 
     def start_reply(self, epoch: int, user_text: str, marks: Marks) -> None:
         """Answer `user_text`."""
@@ -141,7 +148,7 @@ class Speaking:
             goodbye=self._agent.phrase(ev.Phrase.GOODBYE),
         )
         try:
-            await reply.run(self._stages, hooks)
+            await reply.run(self._stages, self._line, hooks)
         except StageError as error:
             self._fail(reply, error)
         except Exception as error:  # a fault of ours must end in an apology too, never in silence
@@ -214,7 +221,7 @@ class Speaking:
             self._reply.timeline.add_words(phrase_id, words)
 
     def _send_frame(self, epoch: int, offset_ms: int, pcm: bytes) -> None:
-        self._hooks.send(messages.audio(epoch, offset_ms, pcm))
+        self._hooks.send(encode_agent_audio(epoch, offset_ms, pcm))
 
     def _on_began(self, epoch: int) -> None:
         if self._reply is not None:
@@ -325,7 +332,8 @@ class Speaking:
             self._awaiting_position.set()
 
     def close(self) -> None:
-        """Record what was heard when the call ends in the middle of a reply."""
+        """Record what was heard when the call ends in the middle of a reply, and leave no stream open."""
+        self._line.drop()
         self._finish_early()
 
     # --- tools --------------------------------------------------------------------------------------------------------

@@ -14,16 +14,49 @@ from services.orchestrator.stages.channels import Stages
 from services.orchestrator.stages.stream import StageError, as_stage_error, failure_of
 
 STAGE = "llm"
+EARLY_S = 5.0
+"""How long an early stream is good: the service closes one that sends no config."""
+
+
+class ModelLine:
+    """One call's line to the language model. A stream opened while the turn is still ending saves its set-up later."""
+
+    def __init__(self, stages: Stages) -> None:
+        self._stages = stages
+        self._loop = asyncio.get_running_loop()
+        self._early: Any = None
+        self._opened_s = 0.0
+
+    def open_early(self) -> None:
+        """Open a stream for a generation that is likely to be wanted soon."""
+        if self._early is None or self._loop.time() - self._opened_s > EARLY_S:
+            self.drop()
+            self._early = self._stages.call(STAGE)
+            self._opened_s = self._loop.time()
+
+    def drop(self) -> None:
+        """Close the early stream, if there is one."""
+        if self._early is not None:
+            self._early.cancel()
+            self._early = None
+
+    def take(self) -> Any:
+        """Return a stream without a config: the early one where it is fresh, otherwise a new one."""
+        early, self._early = self._early, None
+        if early is not None and not early.done() and self._loop.time() - self._opened_s <= EARLY_S:
+            return early
+        if early is not None:
+            early.cancel()
+        return self._stages.call(STAGE)
 
 
 async def generate(
-    stages: Stages, config: llm_pb2.GenerateConfig, *, first_token_ms: int, next_token_ms: int
+    call: Any, config: llm_pb2.GenerateConfig, *, first_token_ms: int, next_token_ms: int
 ) -> AsyncGenerator[llm_pb2.GenerateResponse]:
-    """Yield everything the model says, `finished` last. Closing the iterator cancels down to the engine.
+    """Yield everything the model says over `call`, `finished` last. Closing the iterator cancels down to the engine.
 
     Raises StageError where the model is down, hangs longer than a deadline, or breaks off before `finished`.
     """
-    call: Any = stages.call(STAGE)
     wait_s = first_token_ms / 1000
     try:
         async with asyncio.timeout(wait_s):
@@ -39,7 +72,7 @@ async def generate(
                 yield response
             if response.HasField("finished"):
                 return
-    except (grpc.aio.AioRpcError, TimeoutError, DecodeError) as error:
+    except (grpc.aio.AioRpcError, grpc.aio.UsageError, TimeoutError, DecodeError) as error:
         raise as_stage_error(STAGE, error) from error
     finally:
         call.cancel()

@@ -13,6 +13,7 @@ import grpc
 import grpc.aio
 
 from services.common.errors import NotReady, ParleyError
+from services.orchestrator.wake import Wake
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +77,7 @@ class StageStream:
         self._pending: deque[bytes] = deque()
         self._pending_bytes = 0
         self._ends_with_audio = False
-        self._wake = asyncio.Event()
+        self._wake = Wake(asyncio.get_running_loop())
         self._connection: asyncio.Task[None] | None = None
         self._restart_reason = ""
         self._loop = asyncio.get_running_loop()
@@ -184,7 +185,6 @@ class StageStream:
     async def _write_all(self, call: RawCall) -> None:
         while True:
             await self._wake.wait()
-            self._wake.clear()
             while self._pending:
                 raw = self._pending.popleft()
                 if not self._pending:

@@ -11,7 +11,7 @@ from voice.asr.v1 import asr_pb2
 from voice.orchestrator.v1 import orchestrator_pb2
 from voice.turn.v1 import turn_pb2
 
-from services.common.wire import audio_span, encode_audio, varint
+from services.common.wire import audio_span, encode_agent_audio, encode_audio, varint
 
 pytestmark = pytest.mark.unit
 
@@ -81,3 +81,11 @@ def test_varints_are_protobufs(value: int) -> None:
 def _reference_varint(value: int) -> bytes:
     groups = [value >> shift & 0x7F for shift in range(0, max(7, value.bit_length()), 7)]
     return bytes([group | 0x80 for group in groups[:-1]] + groups[-1:])
+
+
+@given(epoch=st.integers(0, 2**32 - 1), offset_ms=st.integers(0, 2**32 - 1), pcm=st.binary(max_size=5000))
+def test_agent_audio_is_what_the_parser_reads(epoch: int, offset_ms: int, pcm: bytes) -> None:
+    parsed = orchestrator_pb2.ConverseResponse.FromString(encode_agent_audio(epoch, offset_ms, pcm))
+    assert parsed == orchestrator_pb2.ConverseResponse(
+        audio=orchestrator_pb2.AgentAudio(turn_epoch=epoch, offset_ms=offset_ms, pcm=pcm)
+    )
