@@ -1,0 +1,138 @@
+"""docs/agents.md and docs/telemetry.md say what the code does: fields, defaults, limits, hops; the example loads."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from parley.report import CLIENT_HOP
+from services.common.errors import InvalidInput
+from services.common.settings import ServiceSettings
+from services.orchestrator.agents import Agent, load_agent
+from services.orchestrator.latency import HOPS
+from services.orchestrator.tools.base import MAX_RESULT_BYTES
+
+pytestmark = pytest.mark.unit
+
+ROOT = Path(__file__).parents[3]
+PAGE = (ROOT / "docs" / "agents.md").read_text()
+TELEMETRY = (ROOT / "docs" / "telemetry.md").read_text()
+ROW = re.compile(r"^\| `([^`]+)` \|([^|]*)\|([^|]*)\|([^|]*)\|([^|]+)\|$", re.MULTILINE)
+ROWS = {path: (default.strip(), limits) for path, _, default, limits, _ in ROW.findall(PAGE)}
+
+
+def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from models_in(inner)
+
+
+def fields_of(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
+    """Yield every field an agent file can hold, with its path as the page writes it."""
+    for name, field in model.model_fields.items():
+        yield prefix + name, field
+        brackets = "[]" if field.annotation is not None and get_args(field.annotation) else ""
+        for inner in models_in(field.annotation):
+            yield from fields_of(inner, f"{prefix}{name}{brackets}.")
+
+
+FIELDS = dict(fields_of(Agent))
+
+
+def told(field: FieldInfo) -> str:
+    """Return a field's default in the page's words."""
+    if field.is_required():
+        return "required"
+    if field.default is None:
+        return "not set"
+    if isinstance(field.default, BaseModel):
+        return "below"
+    return str(field.default) if field.default not in ("", (), {}) else "empty"
+
+
+def bounds(field: FieldInfo) -> list[float]:
+    found = [getattr(rule, name, None) for rule in field.metadata for name in ("ge", "gt", "le", "lt")]
+    return [bound for bound in found if bound is not None]
+
+
+def example() -> str:
+    found = re.search(r"^```yaml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    assert found is not None
+    return found.group(1)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    shutil.copytree(ROOT / "agents" / "grammars", tmp_path / "grammars")
+    return tmp_path
+
+
+def test_the_pages_example_loads_and_names_what_is_there(folder: Path) -> None:
+    file = folder / "desk.yaml"
+    file.write_text(example())
+    agent = load_agent(file, {})
+    assert agent.grammar
+    assert (ROOT / "agents" / "rules" / f"{agent.llm.model}.yaml").exists()
+
+
+@pytest.mark.parametrize("missing", ["name", "prompt"])
+def test_the_example_without_what_is_required_is_refused(folder: Path, missing: str) -> None:
+    file = folder / "desk.yaml"
+    file.write_text(re.sub(rf"^{missing}:.*\n", "", example(), flags=re.MULTILINE))
+    with pytest.raises(InvalidInput, match=f"desk.yaml:1: {missing}: Field required"):
+        load_agent(file, {})
+
+
+def test_the_errors_that_the_page_shows_are_those_that_come(folder: Path) -> None:
+    shown = re.findall(r"^cannot start: my-agents/desk\.yaml:\d+: ([^:]+): (.+)$", PAGE, re.MULTILINE)
+    tool = "tools: [{name: book, description: Books., parameters: {}, webhook: {url: 'http://127.0.0.1'}}]\n"
+    faults = {
+        "greetign": "greetign: Hello.\n",
+        "voice.speed": "voice: {speed: 9}\n",
+        "tools.0.parameters": tool,
+        "asr.grammar_file": "asr: {grammar_file: grammars/desk.jsgf}\n",
+    }
+    assert [where for where, _ in shown] == list(faults)
+    file = folder / "desk.yaml"
+    for where, text in shown:
+        file.write_text(f"name: desk\nprompt: p\n{faults[where]}")
+        with pytest.raises(InvalidInput) as caught:
+            load_agent(file, {})
+        assert str(caught.value) == f"{file}:3: {where}: {text.replace('my-agents/', f'{folder}/')}"
+
+
+def test_every_field_is_on_the_page_and_none_that_is_not() -> None:
+    assert set(ROWS) == set(FIELDS)
+
+
+@pytest.mark.parametrize("path", FIELDS)
+def test_default_and_limits_are_the_codes(path: str) -> None:
+    default, limits = ROWS[path]
+    assert default == told(FIELDS[path])
+    numbers = {float(number) for number in re.findall(r"\d+(?:\.\d+)?", limits)}
+    assert set(bounds(FIELDS[path])) <= numbers
+
+
+def test_the_limit_of_a_result_is_the_codes() -> None:
+    assert f"{MAX_RESULT_BYTES:,} bytes" in PAGE
+    assert f"more than {MAX_RESULT_BYTES} bytes" in PAGE
+
+
+def test_every_hop_is_explained() -> None:
+    explained = re.findall(r"^\| `(\w+)` \|", TELEMETRY, re.MULTILINE)
+    assert [name for name in explained if name in HOPS] == list(HOPS)
+    assert CLIENT_HOP in explained
+
+
+def test_the_settings_of_logs_and_traces_exist() -> None:
+    named = {name.lower() for name in re.findall(r"PARLEY_<SERVICE>_([A-Z_]+[A-Z])", TELEMETRY)}
+    assert named == {"log_level", "log_format", "otlp_endpoint"}
+    assert named <= set(ServiceSettings.model_fields)
