@@ -20,10 +20,9 @@ class Wake:
 
     def set(self) -> None:
         """Wake the waiter, or the next one."""
+        self._is_set = True  # also where somebody waits: that wait may be cancelled before it returns
         waiter = self._waiter
-        if waiter is None:
-            self._is_set = True
-        elif not waiter.done():
+        if waiter is not None and not waiter.done():
             waiter.set_result(None)
 
     async def wait(self) -> None:
