@@ -6,11 +6,13 @@ import json
 import logging
 import sys
 import time
+from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
 
 session_id: ContextVar[str] = ContextVar("session_id", default="")
-turn_epoch: ContextVar[int | None] = ContextVar("turn_epoch", default=None)
+turn_epoch: ContextVar[int | Callable[[], int] | None] = ContextVar("turn_epoch", default=None)
+"""The turn, or how to ask for it: a call's many tasks each have a copy of this, and the turn moves on under them."""
 
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 
@@ -55,7 +57,7 @@ def _fields(record: logging.LogRecord) -> dict[str, Any]:
     if session := session_id.get():
         fields.setdefault("session_id", session)
     if (turn := turn_epoch.get()) is not None:
-        fields.setdefault("turn_epoch", turn)
+        fields.setdefault("turn_epoch", turn() if callable(turn) else turn)
     return fields
 
 

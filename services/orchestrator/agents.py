@@ -14,11 +14,15 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, HttpUrl, ValidationError, field_validator, model_validator
 
 from services.common.errors import InvalidInput, NotFound
-from services.orchestrator.events import Phrase
+from services.orchestrator.events import END_CALL, Phrase
 
 ToolName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 Sentence = Annotated[str, Field(min_length=1)]
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
+
+
+DEFAULT_MAX_ENDPOINTING_DELAY_MS = 3_000
+"""voice.turn.v1.DetectConfig's default."""
 
 
 class _Part(BaseModel):
@@ -52,7 +56,7 @@ class KeyTerm(_Part):
     """A word or phrase the recogniser should favour."""
 
     text: str = Field(min_length=1)
-    boost: float = Field(0.5, ge=0, le=1)
+    boost: float = Field(0.5, gt=0, le=1)
 
 
 class Hearing(_Part):
@@ -77,14 +81,15 @@ class Turns(_Part):
 
     min_endpointing_delay_ms: int = Field(0, ge=0, le=10_000)
     max_endpointing_delay_ms: int = Field(0, ge=0, le=30_000)
-    speech_threshold: float = Field(0, ge=0, le=1)
+    speech_threshold: float = Field(0, ge=0, lt=1)
     interruption_speech_ms: int = Field(0, ge=0, le=10_000)
     backchannel_silence_ms: int = Field(0, ge=0, le=10_000)
 
     @model_validator(mode="after")
     def _delays_are_in_order(self) -> Turns:
-        if 0 < self.max_endpointing_delay_ms < self.min_endpointing_delay_ms:
-            raise ValueError("max_endpointing_delay_ms must be at least min_endpointing_delay_ms")
+        longest_ms = self.max_endpointing_delay_ms or DEFAULT_MAX_ENDPOINTING_DELAY_MS
+        if longest_ms < self.min_endpointing_delay_ms:
+            raise ValueError(f"max_endpointing_delay_ms ({longest_ms}) must be at least min_endpointing_delay_ms")
         return self
 
 
@@ -142,6 +147,8 @@ class Agent(_Part):
         names = [tool.name for tool in tools]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"tool names must be unique: {', '.join(twice)}")
+        if END_CALL in names:
+            raise ValueError(f"a tool named {END_CALL} is built in: choose another name")
         return tools
 
     def phrase(self, phrase: Phrase) -> str:
@@ -209,6 +216,9 @@ def load_agent(file: Path, environment: Mapping[str, str] = os.environ) -> Agent
         raise InvalidInput(f"{file}:{line}: no valid YAML: {getattr(error, 'problem', error)}") from error
     if not isinstance(data, dict):
         raise InvalidInput(f"{file}:1: an agent file is a mapping with at least `name` and `prompt`")
+    if "grammar" in data:
+        line = _line_of(tree, ("grammar",))
+        raise InvalidInput(f"{file}:{line}: grammar: write it into a file of its own and name that as asr.grammar_file")
     try:
         agent = Agent.model_validate(_substitute(data, environment))
     except ValidationError as error:

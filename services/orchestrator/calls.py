@@ -66,6 +66,7 @@ class Calls:
         context.session_id.set(record.session_id)
         keeper = Keeper(self._store, lambda: session.store_failed())
         session = Session(setup, self._stages, self._canned, keeper)
+        context.turn_epoch.set(lambda: session.epoch)
         keeping = asyncio.create_task(keeper.run(), name="keeper")
         self._live[record.session_id] = session
         self._none_live.clear()

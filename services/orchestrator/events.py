@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+END_CALL = "end_call"
+"""The built-in tool by which the model ends a call."""
+
 
 class Phrase(Enum):
     """Sentences the agent says without asking the language model; worded in the agent file."""

@@ -96,7 +96,7 @@ def turn_summary(reply: Reply, heard_text: str) -> bytes:
             heard_text=heard_text,
             interrupted=reply.interrupted,
             response_ms=round(reply.marks.response_ms),
-            hops=_hops(reply.marks),
+            hops=[] if reply.is_canned else _hops(reply.marks),  # nobody waited for a fixed sentence
             tool_calls=reply.tool_calls,
             outcome=reply.outcome,
         )

@@ -10,7 +10,7 @@ from typing import Any
 
 from voice.llm.v1 import llm_pb2
 
-from services.orchestrator.events import CloseReason
+from services.orchestrator.events import END_CALL, CloseReason
 from services.orchestrator.history import History, Message, ToolCall
 from services.orchestrator.latency import Marks
 from services.orchestrator.phrases import PhraseChunker
@@ -18,7 +18,6 @@ from services.orchestrator.stages.channels import Stages
 from services.orchestrator.stages.llm import ModelLine, generate
 from services.orchestrator.stages.stream import StageError
 from services.orchestrator.timeline import TimedWord, Timeline
-from services.orchestrator.tools.base import END_CALL
 
 RECONNECT_S = 1.0
 """How long a second attempt waits for a connection: a model that is being redeployed is back, or it is not."""
@@ -85,7 +84,7 @@ class Reply:
 
     async def run(self, stages: Stages, line: ModelLine, hooks: ReplyHooks) -> None:
         """Generate and have spoken. Returns once all audio has come. Raises StageError where a stage failed."""
-        for _ in range(self.limits.max_tool_rounds):
+        for rounds_left in range(self.limits.max_tool_rounds, -1, -1):
             calls = await self._generate(stages, line, hooks)
             others = [call for call in calls if call.name != END_CALL]
             if len(others) < len(calls):
@@ -93,11 +92,11 @@ class Reply:
                 self.history.add_result(next(call.id for call in calls if call.name == END_CALL), "{}")
             if not others:
                 break
+            if not rounds_left:
+                raise StageError("llm", f"it asked for tools more than {self.limits.max_tool_rounds} times in one turn")
             await self._run_tools(others, hooks)
             if self.close:
                 break
-        else:
-            raise StageError("llm", f"it asked for tools more than {self.limits.max_tool_rounds} times in one turn")
         if not self.timeline.text:
             if self.close is None:
                 raise StageError("llm", "it answered nothing")

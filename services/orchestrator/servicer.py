@@ -13,6 +13,7 @@ from voice.orchestrator.v1 import orchestrator_pb2 as pb
 
 from services.common.errors import InvalidInput, NotReady
 from services.common.server import Rpc, register_rpcs
+from services.common.telemetry import incoming_context, tracer
 from services.orchestrator.agents import AgentBook
 from services.orchestrator.calls import Calls
 from services.orchestrator.sessions.store import MemoryStore, SessionStore
@@ -84,7 +85,10 @@ class OrchestratorService:
         return self._calls
 
     async def _converse(self, requests: AsyncIterator[bytes], context: Any) -> None:
-        await self._open_calls.hold(await _first(requests), requests, context.write)
+        start = await _first(requests)
+        caller_trace = incoming_context(context.invocation_metadata())
+        with tracer().start_as_current_span("conversation", context=caller_trace):
+            await self._open_calls.hold(start, requests, context.write)
 
     async def _list_agents(self, request: pb.ListAgentsRequest, context: Any) -> pb.ListAgentsResponse:
         agents = [

@@ -100,6 +100,11 @@ class Session:
         """Turns so far."""
         return self._turns
 
+    @property
+    def epoch(self) -> int:
+        """The turn in progress."""
+        return self._state.epoch
+
     # --- life ---------------------------------------------------------------------------------------------------------
 
     async def run(self, requests: AsyncIterator[bytes], write: Callable[[bytes], Awaitable[None]]) -> None:

@@ -10,8 +10,8 @@ from typing import Any
 from voice.llm.v1 import llm_pb2
 
 from services.common.errors import ParleyError
+from services.orchestrator.events import END_CALL
 
-END_CALL = "end_call"
 MAX_RESULT_BYTES = 32_768
 """A longer result would drown the prompt: it is refused, and the model is told."""
 
