@@ -29,11 +29,15 @@ def test_the_hops_of_a_turn() -> None:
 
 
 def test_only_the_first_of_each_counts() -> None:
-    marks = marked(10.0, token=11.0)
+    marks = marked(10.0, committed=10.5, token=11.0)
     marks.mark("token", 12.0)
     marks.server("first_token", 1000)
     marks.server("first_token", 9000)
-    assert marks.hops() == [("first_token", 1000.0, 1.0)]
+    assert marks.hops() == [("transcript", 500.0, 0.0), ("first_token", 500.0, 1.0)]
+
+
+def test_a_sentence_the_agent_says_by_itself_has_no_hops() -> None:
+    assert marked(None, phrase_sent=5.0, audio=5.1, played=5.2).hops() == []
 
 
 def test_a_mark_without_a_time_is_now() -> None:
@@ -59,7 +63,7 @@ def test_without_an_end_of_speech_the_hops_begin_at_the_first_mark() -> None:
 MOMENTS = st.lists(st.floats(0, 5), min_size=len(MARKS), max_size=len(MARKS))
 
 
-@given(st.floats(0, 1000), MOMENTS, st.sets(st.sampled_from(MARKS[:-1])))
+@given(st.floats(0, 1000), MOMENTS, st.sets(st.sampled_from([name for name in MARKS[:-1] if name != "committed"])))
 def test_hops_add_up_to_the_response_time(speech_end_s: float, gaps_s: list[float], missing: set[str]) -> None:
     marks = Marks(speech_end_s=speech_end_s)
     now_s = speech_end_s
@@ -78,5 +82,9 @@ def test_no_hop_is_negative_whatever_the_order_of_the_marks(speech_end_s: float 
     marks = marked(speech_end_s, **at_s)
     hops = marks.hops()
     assert all(duration_ms >= 0 for _, duration_ms, _ in hops)
-    if speech_end_s is not None and "played" in at_s and at_s["played"] == max([speech_end_s, *at_s.values()]):
+    if (
+        speech_end_s is not None
+        and {"committed", "played"} <= set(at_s)
+        and at_s["played"] == max([speech_end_s, *at_s.values()])
+    ):
         assert sum(duration_ms for _, duration_ms, _ in hops) == pytest.approx(marks.response_ms, abs=1e-6)
