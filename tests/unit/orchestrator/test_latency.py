@@ -36,10 +36,6 @@ def test_only_the_first_of_each_counts() -> None:
     assert marks.hops() == [("transcript", 500.0, 0.0), ("first_token", 500.0, 1.0)]
 
 
-def test_a_sentence_the_agent_says_by_itself_has_no_hops() -> None:
-    assert marked(None, phrase_sent=5.0, audio=5.1, played=5.2).hops() == []
-
-
 def test_a_mark_without_a_time_is_now() -> None:
     marks = Marks(speech_end_s=0.0)
     marks.mark("turn_over")
