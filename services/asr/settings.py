@@ -29,6 +29,10 @@ class AsrSettings(ServiceSettings):
     max_grammar_chars: int = Field(200_000, gt=0, description="Longest grammar accepted.")
     max_key_terms: int = Field(500, ge=0, description="Most key terms accepted.")
 
+    pocketsphinx_workers: int = Field(2, gt=0, le=64, description="pocketsphinx: decoding processes.")
+    pocketsphinx_streams_per_worker: int = Field(25, gt=0, description="pocketsphinx: streams a process takes at once.")
+    pocketsphinx_start_timeout_ms: int = Field(30_000, gt=0, description="pocketsphinx: how long loading may take.")
+
     fake_texts: tuple[str, ...] = Field(("hello world",), description="fake: what each utterance says, in turn.")
     fake_partials: bool = Field(True, description="fake: whether partials are sent.")
     fake_word_ms: int = Field(200, gt=0, description="fake: audio a word takes; partials grow by it.")

@@ -14,7 +14,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from pocketsphinx import Decoder, get_model_path
@@ -78,8 +78,9 @@ class Pass:
 
     def feed(self, pcm: bytes) -> None:
         """Decode more audio."""
-        self._decoder.process_raw(pcm)
-        self.fed_bytes += len(pcm)
+        if pcm:  # pocketsphinx refuses an empty buffer
+            self._decoder.process_raw(pcm)
+            self.fed_bytes += len(pcm)
 
     def segments(self) -> list[Segment]:
         """Return the segmentation so far; after `end`, the final one; empty where there is none."""
@@ -100,6 +101,11 @@ class Pass:
         told = np.array([float(value) for value in self._decoder.get_cmn(True).split(",")], dtype=np.float32)
         heard = (told * (_CMN_WINDOW + frames) - self._start_mean * _CMN_WINDOW) / frames
         return CepstralMean(heard.astype(np.float32), frames)
+
+    def log_score(self) -> float:
+        """Return the logarithm of the best path's score, language included; -inf where there is no path."""
+        best = self._decoder.hyp()
+        return math.log(max(best.best_score, 1e-300)) if best else -math.inf
 
     def end(self) -> None:
         """End the pass; a second time changes nothing."""
@@ -161,13 +167,22 @@ def _transitions(automaton: Automaton) -> Iterator[tuple[int, int, float, str] |
             yield state, end, 1.0
 
 
+class GeneralHolder(Protocol):
+    """Who may lease the general decoder."""
+
+    needs_general: bool
+    """Whether it has no other decoder: such a one goes first."""
+
+    def yield_general(self) -> bool:
+        """End the pass and return True, so that another can go on; False where it must be kept."""
+
+
 @dataclass(slots=True)
 class Models:
     """Everything a worker decodes with. Made once before the workers are forked."""
 
     general: Any = field(default_factory=lambda: Decoder(**_GENERAL_OPTIONS))
-    general_holder: object = None
-    """Who leases the general decoder: there is one in a worker, and a worker does one thing at a time anyway."""
+    _holder: GeneralHolder | None = None
     _grammars: OrderedDict[str, GrammarModel] = field(default_factory=OrderedDict)
 
     def grammar(self, text: str) -> GrammarModel:
@@ -182,6 +197,20 @@ class Models:
                 del self._grammars[old]
         self._grammars.move_to_end(key)
         return model
+
+    def lease_general(self, holder: GeneralHolder) -> Any | None:
+        """Return the general decoder, or None while another holds it and may keep it.
+
+        There is one in a worker: a second would cost 90 MB and win nothing, for a worker decodes one thing at a time.
+        """
+        if self._holder is not None and not (holder.needs_general and self._holder.yield_general()):
+            return None
+        self._holder = holder
+        return self.general
+
+    def give_back_general(self) -> None:
+        """Take the general decoder back; its pass must have ended."""
+        self._holder = None
 
     def lookup(self, word: str) -> str | None:
         """Return the phones of a word in the general dictionary, or None."""
@@ -200,32 +229,3 @@ class Models:
 @lru_cache(maxsize=8192)
 def _first_pronunciation(word: str, lookup: Callable[[str], str | None]) -> tuple[str, ...]:
     return tuple(pronunciations(word, lookup)[0].split())
-
-
-@lru_cache(maxsize=1)
-def _noise() -> Float32:
-    return np.random.default_rng(20).standard_normal(16_000 * 4).astype(np.float32)
-
-
-NOISE_DB = -56.0
-QUIET_NOISE_DB = -80.0
-NOISE_BELOW_SPEECH_DB = 40.0
-
-
-def noise_amplitude(speech_db: float) -> float:
-    """Return the amplitude of the noise to lay under speech of that level (see `with_noise`)."""
-    db = min(NOISE_DB, max(QUIET_NOISE_DB, speech_db - NOISE_BELOW_SPEECH_DB))
-    return float(32768 * 10 ** (db / 20))
-
-
-def with_noise(pcm: bytes, first_sample: int, amplitude: float) -> bytes:
-    """Return PCM16 with faint steady noise under it, the same for the same place.
-
-    The model was trained on recordings with a noise floor: on digital silence, as synthetic or gated voices have it,
-    half of the sentences came out wrong, with the floor a tenth (README, "What was measured").
-    """
-    samples = np.frombuffer(pcm, dtype="<i2").astype(np.float32)
-    noise = _noise()
-    places = (first_sample + np.arange(len(samples))) % len(noise)
-    noisy = np.clip(np.rint(samples + amplitude * noise[places]), -32768, 32767)
-    return noisy.astype("<i2").tobytes()

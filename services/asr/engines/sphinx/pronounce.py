@@ -14,7 +14,7 @@ from functools import lru_cache
 from services.common.errors import InvalidInput
 
 SUPPLEMENT: dict[str, tuple[str, ...]] = {
-    "maria": ("M AH R IY AH", "M AA R IY AH"),
+    "maria": ("M AH R IY AH", "M AA R IY AH", "M AH R IY"),
     "checkup": ("CH EH K AH P",),
     "invisalign": ("IH N V IH Z AH L AY N",),
     "gomez": ("G OW M EH Z", "G AA M EH Z"),

@@ -103,7 +103,7 @@ GOOD_SCORE = -36.0
 HOPELESS_SCORE = -80.0
 ALONE_SCORE = -52.0
 """Where the general model could not be asked: worse than this does not fit."""
-MARGIN = -11.0
+MARGIN = -14.0
 SHORT_MARGIN = -24.0
 
 
