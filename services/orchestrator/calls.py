@@ -74,6 +74,7 @@ class Calls:
             await session.run(requests, write)
         finally:
             keeping.cancel()
+            await asyncio.gather(keeping, return_exceptions=True)
             if self._live.get(record.session_id) is session:  # it was not ended and forgotten by the API
                 del self._live[record.session_id]
                 await asyncio.shield(keeper.flush())

@@ -21,8 +21,11 @@ PRE_ROLL_MS = 250
 KEEP_MS = 1_500
 MAX_UTTERANCE_MS = 60_000
 REPLAY_MS = 8_000
-"""Of a longer utterance, a new stream is told this much: stages refuse audio over 10 s ahead of real time (AudioPace)
-and messages over 1 MiB, and a stream that refuses its replay would be opened, and refuse it, again and again."""
+"""Of a longer utterance, a new turn detector stream is told this much: the service refuses audio over 10 s ahead of
+real time (AudioPace), and a stream that refuses its replay would be opened, and refuse it, again and again. The
+recogniser is told all: its service takes a whole utterance at once."""
+PIECE_BYTES = 256 << 10
+"""Audio a message at most when it is replayed: stages refuse messages over 1 MiB."""
 
 
 class _Chunk(NamedTuple):
@@ -129,12 +132,17 @@ class Hearing:
         if not self._epoch:
             return []
         reset = asr_pb2.RecognizeRequest(reset=asr_pb2.ResetUtterance(turn_epoch=self._epoch)).SerializeToString()
-        control = _finalize(self._finalize_id) if self._finalize_id else b""
-        return [raw for raw in (reset, b"".join(self._since(self._replay_start_bytes())) + control) if raw]
+        told = [reset, *_in_pieces(self._since(self._utterance_start_bytes))]
+        if not self._finalize_id:
+            return told
+        if len(told) == 1:
+            return [*told, _finalize(self._finalize_id)]
+        return [*told[:-1], told[-1] + _finalize(self._finalize_id)]
 
     def replay_turn(self) -> Iterable[bytes]:
         """Return what a new turn detector stream has to be told: the open utterance, or nothing."""
-        start = self._replay_start_bytes() if self._epoch else self._total_bytes
+        newest_bytes = self._total_bytes - round(REPLAY_MS * self._bytes_per_ms)
+        start = max(self._utterance_start_bytes, newest_bytes) if self._epoch else self._total_bytes
         backlog = self._since(start)
         self._turn_base_bytes = self._total_bytes
         if backlog:
@@ -143,9 +151,6 @@ class Hearing:
         self._turn_pending.clear()
         self._turn_frames = (self._total_bytes - self._turn_base_bytes) // self._frame_bytes
         return [b"".join(backlog)] if backlog else []
-
-    def _replay_start_bytes(self) -> int:
-        return max(self._utterance_start_bytes, self._total_bytes - round(REPLAY_MS * self._bytes_per_ms))
 
     @staticmethod
     def _payload_bytes(chunk: _Chunk) -> int:
@@ -162,6 +167,20 @@ class Hearing:
                 return arrived_s
             arrived_s = chunk.arrived_s
         return None
+
+
+def _in_pieces(chunks: Iterable[bytes]) -> Iterable[bytes]:
+    """Join messages into as few as a service's limit on message size allows."""
+    piece: list[bytes] = []
+    size = 0
+    for raw in chunks:
+        piece.append(raw)
+        size += len(raw)
+        if size >= PIECE_BYTES:
+            yield b"".join(piece)
+            piece, size = [], 0
+    if piece:
+        yield b"".join(piece)
 
 
 def _finalize(finalize_id: int) -> bytes:

@@ -9,7 +9,7 @@ CLAUSE_MIN_CHARS = 40
 FORCED_CHARS = 80
 """Without any boundary, a phrase breaks at the last space before this length."""
 
-_SENTENCE_END = re.compile(r"[.!?…]+[\"')\]]*(?=\s|$)|\n+")
+_SENTENCE_END = re.compile(r"[.!?…]+[\"')\]]*(?=\s|$)|[。！？]+|\n+")  # noqa: RUF001 - CJK
 _CLAUSE_END = re.compile("[,;:\u2013\u2014](?=\\s)")
 _ABBREVIATION = re.compile(
     r"(?:\b(?:mr|mrs|ms|dr|prof|st|no|vs|etc|e\.g|i\.e|a\.m|p\.m|approx|inc|ltd|co|jr|sr)|\b[A-Z]|\d)\.$", re.IGNORECASE
@@ -39,17 +39,24 @@ class PhraseChunker:
 
 
 def _boundary(text: str) -> int | None:
+    sentence = _sentence_end(text)
+    if sentence is not None and sentence <= FORCED_CHARS:
+        return sentence
+    for match in _CLAUSE_END.finditer(text):
+        if match.end() >= CLAUSE_MIN_CHARS:
+            return match.end() if sentence is None else min(match.end(), sentence)
+    if len(text) >= FORCED_CHARS:
+        cut = text.rfind(" ", 1, FORCED_CHARS)
+        return cut if cut > 0 else FORCED_CHARS
+    return None
+
+
+def _sentence_end(text: str) -> int | None:
     for match in _SENTENCE_END.finditer(text):
         if not match.group().startswith("\n") and _is_open(text, match.end()):
             continue
         if text[: match.end()].strip():
             return match.end()
-    for match in _CLAUSE_END.finditer(text):
-        if match.end() >= CLAUSE_MIN_CHARS:
-            return match.end()
-    if len(text) >= FORCED_CHARS:
-        cut = text.rfind(" ", 1, FORCED_CHARS)
-        return cut if cut > 0 else FORCED_CHARS
     return None
 
 

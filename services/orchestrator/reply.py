@@ -172,6 +172,8 @@ class Reply:
                     await self._synthesis.wait()
             except TimeoutError:
                 raise StageError("tts", f"no audio for {self.limits.first_audio_ms} ms") from None
+        if not self.timeline.audio_ms:
+            raise StageError("tts", "it made no audio of what it was given")
 
     # --- what synthesis returns ---------------------------------------------------------------------------------------
 

@@ -376,3 +376,8 @@ class Speaking:
             raise ToolError(f"tool {call.name} did not answer within {tool.timeout_ms} ms") from error
         except ValueError as error:
             raise ToolError(f"the arguments for tool {call.name} are no JSON") from error
+        except ToolError:
+            raise
+        except Exception as error:  # a tool's fault must not end the call
+            log.exception("tool failed")
+            raise ToolError(f"tool {call.name} failed: {type(error).__name__}") from error

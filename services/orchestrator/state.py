@@ -274,8 +274,8 @@ def _reply_failed(state: TurnState, event: ev.ReplyFailed, deadlines: Deadlines)
         return state, ()
     if state.close is not None:
         return _end(state, state.close)
-    if event.canned:
-        return _listen(replace(state, kept_text="")), ()
+    if event.canned or (state.paused and state.user_speaking):  # no apology over the caller's own words
+        return _listen(replace(state, kept_text="", failures=state.failures + (not event.canned))), ()
     return _apologise(state, deadlines)
 
 

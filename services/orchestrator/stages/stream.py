@@ -21,6 +21,8 @@ BACKOFF_MS = (50, 100, 200, 400, 800)
 STABLE_S = 2.0
 """A stream that lived this long was well: what breaks it begins a new trouble, it does not go on with an old one."""
 WRITE_DEADLINE_MS = 3_000
+MAX_MERGED_BYTES = 512 << 10
+"""Audio in one message at most: services refuse messages over 1 MiB, and a stream that is refused is lost."""
 MAX_PENDING_BYTES = 4 << 20
 """More than this unsent means that the stage does not read any more: about two minutes at 16 kHz."""
 
@@ -88,7 +90,7 @@ class StageStream:
 
     def send_audio(self, raw: bytes) -> None:
         """Send serialised audio messages (one or several, concatenated)."""
-        if self._ends_with_audio:
+        if self._ends_with_audio and len(self._pending[-1]) + len(raw) <= MAX_MERGED_BYTES:
             self._pending[-1] += raw
         else:
             self._pending.append(raw)
@@ -118,7 +120,7 @@ class StageStream:
 
     def restart(self, reason: str) -> None:
         """Drop the stream and open another: the stage hangs, or owes an answer."""
-        if self._connection is not None and not self._restart_reason:
+        if self._connection is not None and not self._connection.done() and not self._restart_reason:
             self._restart_reason = reason
             self._connection.cancel()
 
@@ -155,8 +157,8 @@ class StageStream:
 
     async def _outcome(self, connection: asyncio.Task[None]) -> StageError:
         await asyncio.wait({connection})
+        reason, self._restart_reason = self._restart_reason or "cancelled", ""
         if connection.cancelled():
-            reason, self._restart_reason = self._restart_reason or "cancelled", ""
             return StageError(self.stage, reason)
         return as_stage_error(self.stage, connection.exception() or RuntimeError("it closed the stream"))
 

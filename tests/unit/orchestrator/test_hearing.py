@@ -275,15 +275,16 @@ def test_a_new_stream_is_never_told_an_empty_message() -> None:
 
 @pytest.mark.parametrize("rate_hz", SAMPLE_RATES_HZ)
 def test_a_long_utterance_is_told_anew_within_what_stages_accept(rate_hz: int) -> None:
-    """No message over the size limit, and no more audio at once than AudioPace lets pass (10 s)."""
+    """No message over the size limit; to the turn detector no more audio at once than AudioPace lets pass (10 s)."""
     line = Line(rate_hz)
     line.hearing.open_utterance(1, 0)
     line.say(30_000, chunk_ms=100)
-    for replay in (list(line.hearing.replay_asr()), list(line.hearing.replay_turn())):
-        assert all(len(raw) < MAX_MESSAGE_BYTES for raw in replay)
-        told = pcm_of(replay)
-        assert line.said.endswith(told)
-        assert REPLAY_MS <= line.format.duration_ms(len(told)) <= REPLAY_MS + 100 < 10_000
+    for_asr, for_turn = list(line.hearing.replay_asr()), list(line.hearing.replay_turn())
+    assert all(len(raw) < MAX_MESSAGE_BYTES for raw in (*for_asr, *for_turn))
+    assert pcm_of(for_asr) == line.said
+    told = pcm_of(for_turn)
+    assert line.said.endswith(told)
+    assert REPLAY_MS <= line.format.duration_ms(len(told)) <= REPLAY_MS + 100 < 10_000
 
 
 def test_a_new_turn_detector_is_told_the_open_utterance_and_counts_from_there() -> None:

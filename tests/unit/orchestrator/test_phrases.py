@@ -39,7 +39,7 @@ def squeezed(text: str) -> str:
         ("First line\nSecond line\n\nThird", ["First line", "Second line", "Third"]),
         ("\n\nHello.\n", ["Hello."]),
         ("no end in sight", ["no end in sight"]),
-        ("你好。 Hello.", ["你好。 Hello."]),
+        ("你好。 Hello.", ["你好。", "Hello."]),
         ("", []),
         ("   \n ", []),
     ],

@@ -94,7 +94,7 @@ TABLE = {
         InterruptRequested  interrupted   CancelReply
         ReplyProgressed     speaking
         PlaybackDone        listening
-        ReplyFailed         thinking      CloseUtterance Say
+        ReplyFailed         listening
         StageGaveUp         thinking      CancelReply CloseUtterance Say
         WatchdogExpired     interrupted   CancelReply""",
     "stopped": """
