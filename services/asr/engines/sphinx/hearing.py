@@ -10,8 +10,8 @@ import time
 from collections import deque
 from dataclasses import dataclass
 
-from services.asr.engines.sphinx.decoders import GrammarModel, Models
-from services.asr.engines.sphinx.gate import BYTES_PER_MS, GATE_FRAME_BYTES, GATE_FRAME_MS, SpeechGate
+from services.asr.engines.sphinx.decoders import CepstralMean, GrammarModel, Models
+from services.asr.engines.sphinx.gate import BYTES_PER_MS, GATE_FRAME_BYTES, GATE_FRAME_MS, SpeechGate, VoiceEvidence
 from services.asr.engines.sphinx.noise import noise_amplitude
 from services.asr.engines.sphinx.reading import (
     GOOD_SCORE,
@@ -23,7 +23,15 @@ from services.asr.engines.sphinx.reading import (
     fits_against,
     fits_alone,
 )
-from services.asr.engines.sphinx.stretch import LEAD_MS, Follower, Stretch, VoiceMean
+from services.asr.engines.sphinx.stretch import (
+    GENERAL_RESTARTS_MS,
+    KNOWN_RESTARTS_MS,
+    LEAD_MS,
+    RESTARTS_MS,
+    Follower,
+    Stretch,
+    VoiceMean,
+)
 
 PAUSE_MS = 810
 """After this much silence a stretch pauses: the decoder gets no more silence until speech resumes."""
@@ -76,6 +84,7 @@ class Hearing:
         self._final: Reading | None = None
         self._latest = Reading()
         self._gate.clear()
+        self._gate.evidence = VoiceEvidence()
 
     # --- audio in ---
 
@@ -133,6 +142,7 @@ class Hearing:
             self._committed_confidence = min(self._committed_confidence, reading.confidence)
         self._close_followers()
         self._stretch, self._final, self._must_commit = None, None, False
+        self._gate.evidence = VoiceEvidence()
 
     # --- decoding ---
 
@@ -161,7 +171,7 @@ class Hearing:
         if self._check is None:
             if stretch.speech_ms < SHORT_SPEECH_MS or self._latest.word_score >= GOOD_SCORE or not self._latest.words:
                 return False
-            self._check = self._follow_general(stretch)
+            self._check = self._follow_check(stretch, self._main.heard)
             if self._check is None:
                 return False
         self._check.advance(limit_bytes)
@@ -170,15 +180,21 @@ class Hearing:
     def _follow_main(self, stretch: Stretch) -> Follower | None:
         grammar = self._grammar
         if grammar is None:
-            return self._follow_general(stretch)
+            return self._follow_general(stretch, self._voice.known, GENERAL_RESTARTS_MS)
         decoder = grammar.lease()
-        return Follower(stretch, decoder, lambda: grammar.give_back(decoder), self._voice)
+        restarts_ms = KNOWN_RESTARTS_MS if self._voice.is_settled else RESTARTS_MS
+        return Follower(stretch, decoder, lambda: grammar.give_back(decoder), self._voice.known, restarts_ms)
 
-    def _follow_general(self, stretch: Stretch) -> Follower | None:
+    def _follow_check(self, stretch: Stretch, heard: CepstralMean | None) -> Follower | None:
+        return self._follow_general(stretch, self._voice.known.joined(heard) if heard else self._voice.known)
+
+    def _follow_general(
+        self, stretch: Stretch, mean: CepstralMean, restarts_ms: tuple[int, ...] = ()
+    ) -> Follower | None:
         decoder = self._models.lease_general(self)
         if decoder is None:
             return None
-        return Follower(stretch, decoder, self._models.give_back_general, self._voice)
+        return Follower(stretch, decoder, self._models.give_back_general, mean, restarts_ms)
 
     def yield_general(self) -> bool:
         """Let the general decoder go: a check at once, a stream that has nothing else only when it stands idle."""
@@ -203,7 +219,7 @@ class Hearing:
         """Return what is heard so far."""
         if self._final is not None:
             return self._answer(self._final)
-        if self._stretch is None or self._main is None:
+        if self._stretch is None or self._main is None or not self._gate.evidence.is_voice:
             return self._answer(Reading())
         self._latest = self._stretch.read(self._main.segments(), is_complete=False)
         reading = self._latest
@@ -254,21 +270,24 @@ class Hearing:
         open_end, open_score, whole, whole_score = self._main.conclude(
             stretch.quiet(max(0, TAIL_MS - stretch.silence_ms))
         )
-        self._voice.learn(self._main.heard)
+        heard = self._main.heard
+        self._voice.learn(heard)
         self._main = None
+        if not self._gate.evidence.is_voice:
+            return Reading()
         if self._grammar is None:
             general = stretch.read(whole or open_end)
             return self._favour(general) if general.word_score >= NOISE_SCORE else Reading()
         is_complete = bool(whole) and open_score - whole_score <= INCOMPLETE_MARGIN
         grammar = stretch.read(whole if is_complete else open_end, is_complete)
-        return self._judge(stretch, grammar)
+        return self._judge(stretch, grammar, heard)
 
-    def _judge(self, stretch: Stretch, grammar: Reading) -> Reading:
+    def _judge(self, stretch: Stretch, grammar: Reading, heard: CepstralMean | None) -> Reading:
         """Return the grammar's account where it fits, otherwise the general model's."""
         fits = fits_alone(grammar)
         if fits is None or (fits is False and stretch.speech_ms >= SHORT_SPEECH_MS):
             if self._check is None:
-                self._check = self._follow_general(stretch)
+                self._check = self._follow_check(stretch, heard)
             general: Reading | None = None
             if self._check is not None:
                 self._check.advance(len(stretch.audio))

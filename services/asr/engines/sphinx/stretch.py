@@ -11,11 +11,15 @@ from services.asr.engines.sphinx.noise import with_noise
 from services.asr.engines.sphinx.reading import FRAME_MS, Reading, Segment, read_segments
 
 RESTARTS_MS = (400, 700, 1100, 1700, 2500)
-"""Where a caller's first stretches are decoded anew from the start, with the cepstral mean heard so far.
+"""Where a new caller's stretches are decoded anew from the start, with the cepstral mean heard so far.
 
-pocketsphinx keeps the mean it began with for 8 s; with the caller's own mean a third of the errors is gone. Going back
-at these points costs as much again as the first pass, spread over the stretch, and nothing at its end.
+pocketsphinx keeps the mean it began with for 8 s; with the stretch's own a third of the errors is gone. Going back at
+these points costs about as much again as the first pass, spread over the stretch, and nothing at its end.
 """
+KNOWN_RESTARTS_MS = (600, 1300)
+"""The same for a caller heard before: the mean is known roughly."""
+GENERAL_RESTARTS_MS = (500, 1200)
+"""The same for the general decoder, where a pass costs three times as much."""
 LEAD_MS = 240
 """Audio in front of a stretch, from before speech was noticed."""
 KNOWN_FRAMES = 300
@@ -96,13 +100,20 @@ class Stretch:
 class Follower:
     """A decoder that follows a stretch: fed piece by piece, begun anew where a better cepstral mean is known."""
 
-    def __init__(self, stretch: Stretch, decoder: Any, give_back: Callable[[], None], voice: VoiceMean) -> None:
+    def __init__(
+        self,
+        stretch: Stretch,
+        decoder: Any,
+        give_back: Callable[[], None],
+        mean: CepstralMean,
+        restarts_ms: tuple[int, ...] = (),
+    ) -> None:
         self._stretch = stretch
         self._decoder = decoder
         self._give_back = give_back
-        self._voice = voice
-        self._restarts = list(RESTARTS_MS)
-        self._pass: Pass | None = Pass(decoder, voice.known.mean)
+        self._known = mean
+        self._restarts_ms = restarts_ms
+        self._pass: Pass | None = Pass(decoder, mean.mean)
         self.heard: CepstralMean | None = None
         """The stretch's own cepstral mean, as far as it could be told."""
 
@@ -115,9 +126,9 @@ class Follower:
         """Decode up to `limit_bytes` more."""
         running = self._running
         running.feed(bytes(self._stretch.audio[running.fed_bytes : running.fed_bytes + limit_bytes]))
-        if self._restarts and running.fed_bytes >= self._restarts[0] * BYTES_PER_MS:
-            fed_ms = running.fed_bytes / BYTES_PER_MS
-            self._restarts = [ms for ms in self._restarts if ms > fed_ms]
+        fed_ms = running.fed_bytes / BYTES_PER_MS
+        if self._restarts_ms and fed_ms >= self._restarts_ms[0]:
+            self._restarts_ms = tuple(ms for ms in self._restarts_ms if ms > fed_ms)
             self._begin_again()
 
     def segments(self) -> list[Segment]:
@@ -158,5 +169,5 @@ class Follower:
         fed = self._running.fed_bytes
         self.heard = heard
         self._running.end()
-        self._pass = Pass(self._decoder, self._voice.known.joined(heard).mean)
+        self._pass = Pass(self._decoder, self._known.joined(heard).mean)
         self._pass.feed(bytes(self._stretch.audio[:fed]))
