@@ -36,7 +36,7 @@ async def run_demo(out_dir: Path, console: Console, deadline_s: float = OVERALL_
     """
     with Desk() as desk:
         plan = LaunchPlan("free", is_owned=True, inherits_settings=False, extra_env={TOOLS_URL: desk.url})
-        launcher = Launcher(plan, out_dir.absolute())  # its logs: not those of services that `parley up` started
+        launcher = Launcher(plan, out_dir)  # its logs: not those of services that `parley up` started
         console.print("starting the services", style="bold")
         began = time.monotonic()
         try:
