@@ -32,6 +32,9 @@ class AsrSettings(ServiceSettings):
     pocketsphinx_workers: int = Field(2, gt=0, le=64, description="pocketsphinx: decoding processes.")
     pocketsphinx_streams_per_worker: int = Field(25, gt=0, description="pocketsphinx: streams a process takes at once.")
     pocketsphinx_start_timeout_ms: int = Field(30_000, gt=0, description="pocketsphinx: how long loading may take.")
+    pocketsphinx_warm_grammars: tuple[str, ...] = Field(
+        ("agents/grammars/*.jsgf",), description="pocketsphinx: grammar files (globs) compiled before serving."
+    )
 
     fake_texts: tuple[str, ...] = Field(("hello world",), description="fake: what each utterance says, in turn.")
     fake_partials: bool = Field(True, description="fake: whether partials are sent.")

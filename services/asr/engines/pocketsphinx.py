@@ -24,7 +24,9 @@ class Pocketsphinx:
 
     def __init__(self, settings: AsrSettings) -> None:
         self._settings = settings
-        self._pool = Pool(settings.pocketsphinx_workers, settings.pocketsphinx_start_timeout_ms)
+        self._pool = Pool(
+            settings.pocketsphinx_workers, settings.pocketsphinx_start_timeout_ms, settings.pocketsphinx_warm_grammars
+        )
         self._capacity = settings.pocketsphinx_workers * settings.pocketsphinx_streams_per_worker
         self.running = 0
         self.capabilities = AsrCapabilities(
@@ -34,6 +36,11 @@ class Pocketsphinx:
             takes_key_terms=True,
             capacity_streams=self._capacity,
         )
+
+    @property
+    def worker_pids(self) -> list[int]:
+        """Process ids of the workers that are up."""
+        return self._pool.pids
 
     async def start(self) -> None:
         """Load the model and start the workers."""
@@ -124,5 +131,4 @@ class PocketsphinxStream:
         self._is_closed = True
         self._engine.running -= 1
         self._link.streams -= 1
-        if not self._link.is_lost:
-            await self._link.send(Kind.CLOSE, self._number)
+        self._link.forget(self._number)

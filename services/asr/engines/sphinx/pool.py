@@ -10,6 +10,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -32,6 +33,7 @@ class WorkerLink:
         self._reader = reader
         self._writer = writer
         self._waiting: dict[int, asyncio.Future[Answer]] = {}
+        self._heard_s = time.monotonic()
 
     async def run(self, on_lost: Callable[[WorkerLink], None]) -> None:
         """Deliver answers until the worker is gone; then fail whoever waits."""
@@ -39,6 +41,9 @@ class WorkerLink:
             while True:
                 length, kind, number = HEADER.unpack(await self._reader.readexactly(HEADER.size))
                 payload = await self._reader.readexactly(length)
+                self._heard_s = time.monotonic()
+                if kind == Kind.BEAT:
+                    continue
                 waiting = self._waiting.pop(number, None)
                 if waiting is not None and not waiting.done():
                     waiting.set_result((Kind(kind), payload))
@@ -46,11 +51,16 @@ class WorkerLink:
             self.lose()
             on_lost(self)
 
+    def kill(self) -> None:
+        """End a worker whose socket is still open: it hangs, and its process id is still its own."""
+        if not self.is_lost:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+        self.lose()
+
     def lose(self) -> None:
-        """Give the worker up: its streams fail, whatever still runs of it is killed."""
+        """Give the worker up: its streams fail."""
         self.is_lost = True
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self.pid, signal.SIGKILL)
         for waiting in self._waiting.values():
             if not waiting.done():
                 waiting.set_exception(EngineFault("a recognition process died: open the stream anew"))
@@ -67,20 +77,28 @@ class WorkerLink:
         except OSError as error:
             raise EngineFault("a recognition process died: open the stream anew") from error
 
-    async def ask(self, kind: Kind, number: int, timeout_ms: int, payload: bytes = b"") -> Answer:
-        """Send a message and return its answer. A worker that does not answer in time is given up.
+    def forget(self, number: int) -> None:
+        """Let the worker forget a stream. Never waits."""
+        if not self.is_lost:
+            self._writer.write(pack(Kind.CLOSE, number))
 
-        Raises EngineFault for a fault or a lost worker, InvalidInput where a stream is refused.
+    async def ask(self, kind: Kind, number: int, timeout_ms: int, payload: bytes = b"") -> Answer:
+        """Send a message and return its answer.
+
+        Raises EngineFault for a fault, a lost worker, or no answer in time, InvalidInput where a stream is refused. A
+        worker that gave no sign of life in all that time is replaced; one that is merely behind goes on for its others.
         """
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting[number] = answer
-        await self.send(kind, number, payload)
+        asked_s = time.monotonic()
         try:
             async with asyncio.timeout(timeout_ms / 1000):
+                await self.send(kind, number, payload)
                 kind, payload = await answer
         except TimeoutError:
-            log.error("a recognition process hangs; it is replaced", extra={"pid": self.pid})
-            self.lose()
+            if self._heard_s <= asked_s:
+                log.error("a recognition process hangs; it is replaced", extra={"pid": self.pid})
+                self.kill()
             raise EngineFault(f"a recognition process did not answer within {timeout_ms} ms") from None
         finally:
             self._waiting.pop(number, None)
@@ -94,8 +112,9 @@ class WorkerLink:
 class Pool:
     """The workers. `start` returns once all are up."""
 
-    def __init__(self, workers: int, start_timeout_ms: int) -> None:
+    def __init__(self, workers: int, start_timeout_ms: int, warm_grammars: tuple[str, ...] = ()) -> None:
         self._wanted = workers
+        self._warm_grammars = warm_grammars
         self._start_timeout_ms = start_timeout_ms
         self._links: list[WorkerLink] = []
         self._numbers = itertools.count(1)
@@ -111,7 +130,7 @@ class Pool:
         self._control = ours
         environment = os.environ | {"OPENBLAS_NUM_THREADS": "1"}  # a process that forks must have one thread
         self._nursery = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "services.asr.engines.sphinx.nursery", str(theirs.fileno()),
+            sys.executable, "-m", "services.asr.engines.sphinx.nursery", str(theirs.fileno()), *self._warm_grammars,
             pass_fds=[theirs.fileno()], stdin=asyncio.subprocess.DEVNULL, env=environment,
         )  # fmt: skip
         theirs.close()
@@ -159,6 +178,11 @@ class Pool:
         except (EngineDead, TimeoutError, OSError):
             log.exception("no recognition process could be started")
 
+    @property
+    def pids(self) -> list[int]:
+        """Process ids of the workers that are up."""
+        return [link.pid for link in self._links if not link.is_lost]
+
     def pick(self) -> tuple[WorkerLink, int]:
         """Return the worker with the fewest streams, and a number for a new one. Raises EngineDead without workers."""
         links = [link for link in self._links if not link.is_lost]
@@ -172,7 +196,7 @@ class Pool:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for link in self._links:
-            link.lose()
+            link.kill()
         self._links.clear()
         if self._control is not None:
             self._control.close()

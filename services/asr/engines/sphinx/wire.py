@@ -21,6 +21,7 @@ class Kind(IntEnum):
     REFUSED = 12  # from the worker: why the stream cannot be opened, text
     HEARD = 13  # from the worker: JSON, the words; answers PARTIAL and FINALIZE
     FAULT = 14  # from the worker: why the stream is lost, text
+    BEAT = 15  # from the worker: nothing; it is alive, and behind with an answer
 
 
 def pack(kind: Kind, stream: int, payload: bytes = b"") -> bytes:

@@ -6,6 +6,7 @@ Messages are read before anything is decoded, so that a stream never waits for m
 from __future__ import annotations
 
 import json
+import logging
 import select
 import socket
 import time
@@ -19,11 +20,15 @@ from services.asr.engines.sphinx.reading import Term
 from services.asr.engines.sphinx.wire import HEADER, Kind, pack
 from services.common.errors import InvalidInput
 
+log = logging.getLogger(__name__)
+
 SLICE_BYTES = 200 * BYTES_PER_MS
 """Audio decoded at a time: a few milliseconds of work, the longest another stream's answer waits."""
 READ_BYTES = 1 << 18
 LOOSEST_TERM = 0.45
 """How unlike a key term (share of its phones) a stretch of text may sound and still be taken for it, at boost 1."""
+BEAT_S = 1.0
+"""How often a worker that is behind with an answer says that it is alive."""
 GENERAL_WAIT_S = 2.0
 """How long a final answer waits for the general decoder while another stream holds it; then it stands without."""
 
@@ -45,6 +50,7 @@ class Worker:
     _unread: bytes = b""
     _turn: deque[int] = field(default_factory=deque)
     _finals: deque[int] = field(default_factory=deque)
+    _beat_s: float = 0.0
 
     def run(self) -> None:
         """Read, decode, answer; return once the engine has gone."""
@@ -87,9 +93,13 @@ class Worker:
         try:
             self._serve(kind, number, stream, payload)
         except Exception as error:  # one stream's fault must not take the others along
-            del self.streams[number]
-            stream.hearing.close()
-            self._send(Kind.FAULT, number, f"{type(error).__name__}: {error}".encode())
+            self._lose(number, stream, error)
+
+    def _lose(self, number: int, stream: _Stream, error: Exception) -> None:
+        log.error("a recognition stream failed", exc_info=error)
+        del self.streams[number]
+        self._send(Kind.FAULT, number, type(error).__name__.encode())
+        stream.hearing.close()
 
     def _serve(self, kind: Kind, number: int, stream: _Stream, payload: bytes) -> None:
         began_s = time.perf_counter()
@@ -152,8 +162,7 @@ class Worker:
             hearing = stream.hearing
             return hearing.decode_spare(SLICE_BYTES) if spare else hearing.decode(SLICE_BYTES)
         except Exception as error:  # as in `_handle`
-            del self.streams[number]
-            self._send(Kind.FAULT, number, f"{type(error).__name__}: {error}".encode())
+            self._lose(number, stream, error)
             return True
         finally:
             stream.busy_s += time.perf_counter() - began_s
@@ -162,6 +171,11 @@ class Worker:
 
     def _finalize(self, number: int, stream: _Stream) -> None:
         began_s = time.perf_counter()
+        if stream.hearing.decode(SLICE_BYTES):  # behind by more than a slice: the others get their turn in between
+            stream.waiting_since_s = stream.waiting_since_s or began_s
+            if number not in self._finals:
+                self._finals.append(number)
+            return
         heard = stream.hearing.finalize()
         if heard is not None:
             self._answer(number, stream, heard, stream.waiting_since_s or began_s)
@@ -175,6 +189,9 @@ class Worker:
             self._finals.append(number)
 
     def _retry_finals(self) -> None:
+        if self._finals and time.perf_counter() - self._beat_s > BEAT_S:
+            self._beat_s = time.perf_counter()
+            self._send(Kind.BEAT, 0)
         for _ in range(len(self._finals)):
             number = self._finals.popleft()
             stream = self.streams.get(number)
