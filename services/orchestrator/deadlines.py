@@ -13,7 +13,7 @@ class Deadlines:
 
     idle_ms: int = 20_000
     utterance_ms: int = 8_000
-    transcript_ms: int = 1_000
+    transcript_ms: int = 1_500
     reply_ms: int = 6_000
     stall_ms: int = 20_000
     judgement_ms: int = 2_500

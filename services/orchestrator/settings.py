@@ -36,7 +36,7 @@ class OrchestratorSettings(ServiceSettings):
 
     idle_ms: int = Field(20_000, gt=0, description="Silence after which the agent asks whether the caller is there.")
     utterance_ms: int = Field(8_000, gt=0, description="Signs of life an open utterance must give within.")
-    transcript_ms: int = Field(1_000, gt=0, description="How long the recogniser may take to finalise.")
+    transcript_ms: int = Field(1_500, gt=0, description="How long the recogniser may take to finalise.")
     reply_ms: int = Field(6_000, gt=0, description="Progress a reply must make within before it is heard.")
     judgement_ms: int = Field(2_500, gt=0, description="How long speech over the agent may stay undecided.")
 
