@@ -57,6 +57,8 @@ class Recognised:
     """0 to 1; 0 in a partial: not known yet."""
     words: Sequence[Word] = ()
     matches_grammar: bool = False
+    is_settled: bool = True
+    """Whether the words may count towards the stable prefix; False while the engine may yet read them otherwise."""
     language: str = ""
     queue_ms: float = 0.0
     engine_ms: float = 0.0

@@ -27,6 +27,10 @@ class StablePrefix:
         """The prefix so far."""
         return " ".join(self._stable)
 
+    def begins(self, text: str) -> bool:
+        """Return whether `text` begins with the prefix, without counting it."""
+        return text.split()[: len(self._stable)] == self._stable
+
     def accepts(self, text: str) -> bool:
         """Take a partial. Returns False for one that contradicts the prefix: it is not to be passed on."""
         words = text.split()

@@ -50,7 +50,10 @@ class Utterance:
     def is_news(self, partial: Recognised) -> bool:
         """Whether a partial is worth sending: it says something new and keeps what was called stable."""
         before = self.stable_prefix
-        if not partial.text or not self._stable.accepts(partial.text):
+        if not partial.text:
+            return False
+        keeps = self._stable.accepts(partial.text) if partial.is_settled else self._stable.begins(partial.text)
+        if not keeps:
             return False
         is_new = partial.text != self._told or self.stable_prefix != before
         self._told = partial.text

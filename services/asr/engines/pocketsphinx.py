@@ -115,6 +115,7 @@ class PocketsphinxStream:
             confidence=answer["confidence"],
             words=words,
             matches_grammar=answer["matches_grammar"],
+            is_settled=answer["is_settled"],
             language=LANGUAGE,
             engine_ms=answer["engine_ms"],
         )

@@ -42,6 +42,8 @@ LONG_STRETCH_MS = 12_000
 LONGEST_STRETCH_MS = 20_000
 INCOMPLETE_MARGIN = 0.03
 """How much better (log score) a broken-off sentence must explain the audio than a whole one to be believed."""
+SETTLED_SPEECH_MS = 600
+"""Speech after which a well-fitting grammar's words may be called stable."""
 NOISE_SCORE = -72.0
 """Where even the general model explains its words worse than this, they were noise."""
 IDLE_S = 1.0
@@ -50,11 +52,14 @@ IDLE_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """An answer: the words, the confidence, and whether they are a whole sentence of the grammar."""
+    """An answer."""
 
     words: tuple[HeardWord, ...] = ()
     confidence: float = 0.0
     matches_grammar: bool = False
+    """Whether the words are a whole sentence of the grammar."""
+    is_settled: bool = True
+    """False while the other decoder's account may yet be given instead."""
 
 
 class Hearing:
@@ -223,11 +228,14 @@ class Hearing:
             return self._answer(Reading())
         self._latest = self._stretch.read(self._main.segments(), is_complete=False)
         reading = self._latest
+        is_settled = self._grammar is None or (
+            reading.word_score >= GOOD_SCORE and reading.speech_ms >= SETTLED_SPEECH_MS and self._check is None
+        )
         if self._check is not None and self._check.behind_bytes < 1000 * BYTES_PER_MS:
             general = self._stretch.read(self._check.segments())
             if not (fits_alone(reading) or fits_against(reading, general)):
                 reading = self._favour(general)
-        return self._answer(reading)
+        return self._answer(reading, is_settled=is_settled)
 
     def finalize(self) -> Heard | None:
         """Return the final answer so far; None where it must wait for the general decoder: ask again.
@@ -248,12 +256,13 @@ class Hearing:
         self._gate.clear()
         return self._answer(self._final or Reading())
 
-    def _answer(self, reading: Reading) -> Heard:
+    def _answer(self, reading: Reading, *, is_settled: bool = True) -> Heard:
         words = self._committed + reading.words
         texts = [word.text for word in words]
         confidence = reading.confidence if reading.words else self._committed_confidence
         matches = bool(texts) and self._grammar is not None and self._grammar.automaton.accepts(texts)
-        return Heard(words, round(min(confidence, self._committed_confidence), 3) if words else 0.0, matches)
+        confidence = round(min(confidence, self._committed_confidence), 3) if words else 0.0
+        return Heard(words, confidence, matches, is_settled)
 
     def _conclude(self) -> Reading | None:
         """Decode what is left and end the passes. None: another stream holds the general decoder."""

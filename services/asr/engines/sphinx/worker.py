@@ -204,6 +204,7 @@ class Worker:
             "words": [[word.text, round(word.start_ms), round(word.end_ms), word.confidence] for word in heard.words],
             "confidence": heard.confidence,
             "matches_grammar": heard.matches_grammar,
+            "is_settled": heard.is_settled,
             "engine_ms": round(engine_ms, 3),
         }
         self._send(Kind.HEARD, number, json.dumps(answer).encode())
