@@ -150,25 +150,31 @@ class Term:
 def favour_terms(
     words: Sequence[HeardWord], terms: Sequence[Term], phones_of: Callable[[str], tuple[str, ...]]
 ) -> tuple[HeardWord, ...]:
-    """Return `words` with stretches that sound like a key term replaced by the term, best match first from the left."""
+    """Return `words` with the stretches that sound like a key term replaced by it, the most alike first."""
+    matches: list[tuple[float, int, int, Term]] = []
+    for start in range(len(words)):
+        for term in terms:
+            for end in range(start + 1, min(start + len(term.words) + 2, len(words)) + 1):
+                phones = tuple(phone for word in words[start:end] for phone in phones_of(word.text))
+                distance = phone_distance(phones, term.phones)
+                if distance <= term.tolerance:
+                    matches.append((distance, start, end, term))
+    chosen: dict[int, tuple[int, Term]] = {}
+    taken: set[int] = set()
+    for _, start, end, term in sorted(matches, key=lambda match: match[:3]):
+        if taken.isdisjoint(range(start, end)):
+            taken.update(range(start, end))
+            chosen[start] = (end, term)
     out: list[HeardWord] = []
     at = 0
     while at < len(words):
-        best: tuple[float, int, Term] | None = None
-        for term in terms:
-            for length in range(1, min(len(term.words) + 2, len(words) - at) + 1):
-                stretch = words[at : at + length]
-                phones = tuple(phone for word in stretch for phone in phones_of(word.text))
-                distance = phone_distance(phones, term.phones)
-                if distance <= term.tolerance and (best is None or distance < best[0]):
-                    best = (distance, length, term)
-        if best is None:
+        if at in chosen:
+            end, term = chosen[at]
+            out.extend(_spread(term, words[at], words[end - 1]))
+            at = end
+        else:
             out.append(words[at])
             at += 1
-            continue
-        _, length, term = best
-        out.extend(_spread(term, words[at], words[at + length - 1]))
-        at += length
     return tuple(out)
 
 
