@@ -27,7 +27,8 @@ _AUDIO_WAIT_MS = 150
 _EAGER_LEAD_MS = 300
 """How long before a long delay ends the turn is announced, so that its transcript is final by then."""
 _EAGER_DOUBT_MS = 400
-"""Silence after which a transcript is worth finalising to settle a doubt: no text yet, or one that reads unfinished."""
+"""Silence after which a transcript is worth finalising to settle a doubt: a partial that reads unfinished may be a wrong
+guess that the final mends, and then the caller waits for nothing."""
 _EAGER_PENDING_MS = 150
 """Silence after which a whole text is announced though P(complete) is still under way."""
 
@@ -40,7 +41,7 @@ _FLOOR_OF = {
 }
 """Share of the way from the shortest to the longest delay that a text asks for however complete the turn sounds."""
 _WEIGHT_OF = {
-    Reading.COMPLETE: 0.1,
+    Reading.COMPLETE: 0.05,
     Reading.UNKNOWN: 1.0,
     Reading.NEUTRAL: 1.0,
     Reading.OPEN: 1.0,
@@ -133,8 +134,7 @@ def _eager_ms(evidence: Evidence, reading: Reading, probability: float, delay_ms
         return max(late_ms, _EAGER_PENDING_MS if reading is Reading.COMPLETE else _EAGER_DOUBT_MS)
     if probability >= LIKELY and reading not in (Reading.UNFINISHED, Reading.OPEN):
         return 0.0
-    in_doubt = reading is Reading.UNKNOWN or probability >= LIKELY
-    return min(late_ms, _EAGER_DOUBT_MS) if in_doubt and not is_final else late_ms
+    return late_ms if is_final else min(late_ms, _EAGER_DOUBT_MS)
 
 
 def _reason(reading: Reading, probability: float, delay_ms: float, rules: TurnRules) -> EndReason:

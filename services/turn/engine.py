@@ -21,6 +21,8 @@ class Frame(NamedTuple):
     """Where it ends."""
     speech: float
     """Probability that it holds speech, 0 to 1."""
+    levels_dbfs: Sequence[float] = ()
+    """Levels of equal parts of it, in order, for dating the end of speech; empty: not measured."""
 
 
 class Heard(NamedTuple):

@@ -96,15 +96,15 @@ class TurnTracker:
     def hear(self, frames: Sequence[Frame], received_ms: float) -> list[TurnEvent]:
         """Take the frames of the next audio; `received_ms` counts what arrived, the unexamined tail included."""
         self._received_ms = received_ms
-        for start_ms, end_ms, probability in frames:
+        for start_ms, end_ms, probability, levels_dbfs in frames:
             self._examined_ms = end_ms
-            change = self._gate.step(start_ms, end_ms, probability)
+            change = self._gate.step(start_ms, end_ms, probability, levels_dbfs)
             if change is Change.STARTED:
                 self._on_started(probability)
             elif change is Change.STOPPED:
                 self._on_stopped()
             if self._turn is not None:
-                if self._gate.end_ms == end_ms:
+                if self._gate.end_ms > start_ms:
                     self._missing_ms = 0.0
                 self._consider(end_ms)
         if self._turn is not None and not self._gate.in_speech:

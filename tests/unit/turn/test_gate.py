@@ -48,6 +48,60 @@ def test_a_short_dip_does_not_end_speech() -> None:
     assert run([0.9, 0.0, 0.0, 0.9, 0.0, 0.0, 0.9]) == [("start", 0)]
 
 
+def hear(gate: SpeechGate, *frames: tuple[float, tuple[float, ...]]) -> list[Change]:
+    return [
+        gate.step(index * FRAME_MS, (index + 1) * FRAME_MS, probability, levels)
+        for index, (probability, levels) in enumerate(frames)
+    ]
+
+
+LOUD, QUIET, FADING = (-12.0,) * 4, (-60.0,) * 4, (-14.0, -30.0, -41.0, -55.0)
+
+
+def test_a_probability_that_trails_the_sound_does_not_move_the_end_of_speech() -> None:
+    gate = SpeechGate(GateRules(), 0.5)
+    changes = hear(gate, (0.9, LOUD), (0.99, FADING), (0.97, QUIET), (0.9, QUIET), (0.8, QUIET), (0.1, QUIET))
+    assert changes == [Change.STARTED, *[Change.NONE] * 4, Change.STOPPED]
+    assert (gate.onset_ms, gate.end_ms) == (0, 32 + 24)
+
+
+def test_a_quiet_word_goes_on_while_the_probability_is_up() -> None:
+    gate = SpeechGate(GateRules(), 0.5)
+    assert Change.STOPPED not in hear(gate, (0.9, LOUD), *[(0.5, QUIET)] * 20)
+
+
+def test_a_short_closure_within_a_word_ends_nothing_though_the_probability_dips() -> None:
+    gate = SpeechGate(GateRules(), 0.5)
+    changes = hear(gate, (0.9, LOUD), (0.9, QUIET), (0.2, QUIET), (0.9, LOUD))
+    assert changes == [Change.STARTED, *[Change.NONE] * 3]
+    assert gate.end_ms == 128
+
+
+def test_on_a_noisy_line_voice_activity_alone_dates_the_end() -> None:
+    gate = SpeechGate(GateRules(), 0.5)
+    noise = (-38.0,) * 4
+    hear(gate, (0.9, LOUD), (0.9, noise), (0.9, noise), (0.1, noise))
+    assert gate.end_ms == 96
+
+
+def test_a_voice_that_trails_off_slowly_stays_speech() -> None:
+    gate = SpeechGate(GateRules(), 0.5)
+    frames = [(0.9, (-12.0 - index * 0.2,) * 4) for index in range(200)]
+    hear(gate, *frames)
+    assert gate.end_ms == 200 * FRAME_MS
+
+
+def test_the_next_speech_has_a_peak_of_its_own() -> None:
+    gate = SpeechGate(GateRules(), 0.5)
+    soft = (-48.0,) * 4
+    hear(gate, (0.9, LOUD), *[(0.1, QUIET)] * 3, *[(0.9, soft)] * 2)
+    assert (gate.onset_ms, gate.end_ms) == (128, 192)
+
+
+def test_speech_starts_however_quiet_it_is() -> None:
+    assert hear(SpeechGate(GateRules(), 0.5), (0.9, QUIET)) == [Change.STARTED]
+
+
 def test_a_threshold_over_the_sure_probability_is_kept() -> None:
     assert run([0.9, 0.9, 0.9], threshold=0.95) == []
 

@@ -36,10 +36,10 @@ class Scene:
         self.events += events
         return [type(event).__name__ for event in events]
 
-    def frames(self, probability: float, duration_ms: int) -> list[str]:
+    def frames(self, probability: float, duration_ms: int, levels_dbfs: tuple[float, ...] = ()) -> list[str]:
         names: list[str] = []
         for _ in range(round(duration_ms / FRAME_MS)):
-            frame = Frame(self.at_ms, self.at_ms + FRAME_MS, probability)
+            frame = Frame(self.at_ms, self.at_ms + FRAME_MS, probability, levels_dbfs)
             self.at_ms += FRAME_MS
             names += self._take(self.tracker.hear([frame], self.at_ms))
         return names
@@ -78,6 +78,18 @@ def test_a_whole_turn_ends_after_the_shortest_delay() -> None:
     assert (end.speech_end_ms, end.speech_ms, end.reason) == (640, 640, EndReason.COMPLETE)
     assert 200 <= end.delay_ms < 200 + FRAME_MS
     assert scene.pause(5000) == []
+
+
+def test_a_turn_ends_the_shortest_delay_after_its_last_sound_though_the_probability_trails_it() -> None:
+    scene = Scene()
+    scene.frames(0.97, 640, (-12.0,) * 4)
+    scene.text("yes please")
+    assert scene.frames(0.9, 96, (-60.0,) * 4) == []
+    assert scene.frames(0.0, 32, (-60.0,) * 4) == ["SpeechStopped", "EagerEndOfTurn"]
+    assert scene.frames(0.0, 64, (-60.0,) * 4) == []
+    assert scene.frames(0.0, 32, (-60.0,) * 4) == ["EndOfTurn"]
+    end = scene.end()
+    assert (end.speech_end_ms, end.speech_ms, end.delay_ms) == (640, 640, 224)
 
 
 def test_what_arrived_but_is_not_yet_examined_counts_as_silence() -> None:
