@@ -27,8 +27,8 @@ _AUDIO_WAIT_MS = 150
 _EAGER_LEAD_MS = 300
 """How long before a long delay ends the turn is announced, so that its transcript is final by then."""
 _EAGER_DOUBT_MS = 400
-"""Silence after which a transcript is worth finalising to settle a doubt: a partial that reads unfinished may be a wrong
-guess that the final mends, and then the caller waits for nothing."""
+"""Silence after which a transcript is worth finalising to settle a doubt: a partial that reads unfinished may be a
+wrong guess that the final mends, and then the caller waits for nothing."""
 _EAGER_PENDING_MS = 150
 """Silence after which a whole text is announced though P(complete) is still under way."""
 
