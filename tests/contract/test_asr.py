@@ -71,7 +71,7 @@ async def test_speech_becomes_words_with_times(engine: AsrEngine) -> None:
     assert 0 < final.confidence <= 1
     edges = [edge for word in final.words for edge in (word.start_ms, word.end_ms)]
     assert edges == sorted(edges)
-    assert edges[-1] <= len(pcm) / 32
+    assert edges[-1] <= len(pcm) / 32 + 1  # rounded
 
 
 @pytest.mark.parametrize("rate_hz", [8000, 22050, 48000])
