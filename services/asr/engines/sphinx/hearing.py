@@ -84,6 +84,7 @@ class Hearing:
         self._stretch: Stretch | None = None
         self._is_active = False
         self._main: Follower | None = None
+        self._has_yielded = False
         self._check: Follower | None = None
         self._must_commit = False
         self._final: Reading | None = None
@@ -96,6 +97,7 @@ class Hearing:
     def accept(self, pcm: bytes) -> None:
         """Take PCM16 at 16 kHz through the speech gate."""
         self._last_audio_s = time.monotonic()
+        self._has_yielded = False
         loose = self._loose + pcm
         whole = len(loose) - len(loose) % GATE_FRAME_BYTES
         for at in range(0, whole, GATE_FRAME_BYTES):
@@ -155,7 +157,7 @@ class Hearing:
         """Decode a slice of what waits. Returns whether more waits and could be decoded now."""
         if self._stretch is None or self._final is not None:
             return False
-        if self._main is None:
+        if self._main is None and not self._has_yielded:
             self._main = self._follow_main(self._stretch)
         main = self._main
         if main is None:
@@ -202,15 +204,22 @@ class Hearing:
         return Follower(stretch, decoder, self._models.give_back_general, mean, restarts_ms)
 
     def yield_general(self) -> bool:
-        """Let the general decoder go: a check at once, a stream that has nothing else only when it stands idle."""
+        """Let the general decoder go: a check at once, a stream that has nothing else only when it stands idle.
+
+        A stream that has let it go asks for it again once audio comes or an answer is wanted, and starts over.
+        """
         if self._check is not None:
             self._check.close()
             self._check = None
             return True
-        if self._grammar is not None or time.monotonic() - self._last_audio_s < IDLE_S or self._main is None:
+        main = self._main
+        if self._grammar is not None or main is None or main.behind_bytes > 0:
             return False
-        self._main.close()
+        if time.monotonic() - self._last_audio_s < IDLE_S:
+            return False
+        main.close()
         self._main = None
+        self._has_yielded = True
         return True
 
     # --- answers ---
