@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import grpc.aio
+
 from services.asr.servicer import AsrService
 from services.asr.settings import AsrSettings
-
 from services.common.server import Server
 from services.llm.servicer import LlmService
 from services.llm.settings import LlmSettings
