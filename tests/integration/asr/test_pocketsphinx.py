@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import numpy as np
@@ -22,21 +21,6 @@ GRAMMARS = Path(__file__).parents[3] / "agents" / "grammars"
 APPOINTMENTS = (GRAMMARS / "appointments.jsgf").read_text()
 REQUESTS = (GRAMMARS / "requests.jsgf").read_text()
 VOICE = "en-us+f2"
-
-
-def best_of_three(test: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
-    """Run a test up to three times: espeak-ng's noise is random, no sentence sounds twice alike."""
-
-    @functools.wraps(test)
-    async def run(*args: object, **kwargs: object) -> None:
-        for _ in range(2):
-            try:
-                return await test(*args, **kwargs)
-            except AssertionError:
-                continue
-        return await test(*args, **kwargs)
-
-    return run
 
 
 @pytest.fixture
@@ -69,7 +53,6 @@ def spoken(text: str, voice: str = VOICE) -> bytes:
     return silence(250) + say(text, 16000, voice) + silence(150)
 
 
-@best_of_three
 async def test_a_call_at_the_desk_comes_out_right(engine: Pocketsphinx) -> None:
     stream = await engine.open(StreamOptions(16000, grammar=APPOINTMENTS))
     for text in (
@@ -90,13 +73,11 @@ async def test_a_call_at_the_desk_comes_out_right(engine: Pocketsphinx) -> None:
 
 
 @pytest.mark.parametrize("text", ["my name is", "i would like to book a", "what are your opening"])
-@best_of_three
 async def test_a_sentence_broken_off_is_not_completed(engine: Pocketsphinx, text: str) -> None:
     final = await hear(engine, spoken(text))
     assert (final.text, final.matches_grammar) == (text, False)
 
 
-@best_of_three
 async def test_foreign_speech_gets_the_general_models_text(engine: Pocketsphinx) -> None:
     text = "the weather has been terrible this week"
     for grammar in (APPOINTMENTS, REQUESTS):
@@ -107,7 +88,6 @@ async def test_foreign_speech_gets_the_general_models_text(engine: Pocketsphinx)
     assert len(set(free.text.split()) & set(text.split())) >= 3
 
 
-@best_of_three
 async def test_a_pause_and_an_early_final_do_not_break_a_sentence(engine: Pocketsphinx) -> None:
     stream = await engine.open(StreamOptions(16000, grammar=APPOINTMENTS))
     first, second = say("i would like to book", 16000, VOICE), say("an appointment", 16000, VOICE)
@@ -122,7 +102,6 @@ async def test_a_pause_and_an_early_final_do_not_break_a_sentence(engine: Pocket
     await stream.close()
 
 
-@best_of_three
 async def test_silence_after_a_final_changes_nothing(engine: Pocketsphinx) -> None:
     stream = await engine.open(StreamOptions(16000, grammar=APPOINTMENTS))
     await feed(stream, spoken("how much is a cleaning"))
@@ -134,7 +113,6 @@ async def test_silence_after_a_final_changes_nothing(engine: Pocketsphinx) -> No
 
 
 @pytest.mark.parametrize("grammar", [APPOINTMENTS, ""], ids=["grammar", "free"])
-@best_of_three
 async def test_silence_and_noise_are_never_words(engine: Pocketsphinx, grammar: str) -> None:
     seconds = np.arange(16000 * 4) / 16000
     noise = np.random.default_rng(1).standard_normal(len(seconds)).astype(np.float32)
@@ -154,7 +132,6 @@ async def test_silence_and_noise_are_never_words(engine: Pocketsphinx, grammar: 
         assert (final.text, final.matches_grammar) == ("", False), name
 
 
-@best_of_three
 async def test_a_long_reading_streams_in_stretches(engine: Pocketsphinx) -> None:
     text = "i went to the market in the morning and bought some bread for my family and my friends. "
     stream = await engine.open(StreamOptions(16000, grammar=REQUESTS))
@@ -168,7 +145,6 @@ async def test_a_long_reading_streams_in_stretches(engine: Pocketsphinx) -> None
     assert len({partial.text for partial in partials}) > 60
 
 
-@best_of_three
 async def test_key_terms_count_where_the_text_is_free(engine: Pocketsphinx) -> None:
     pcm = spoken("the weather has been terrible this week")
     plain = await hear(engine, pcm, "")
@@ -192,7 +168,6 @@ async def test_key_terms_count_where_the_text_is_free(engine: Pocketsphinx) -> N
         (StreamOptions(16000, language="de-DE"), "English only"),
     ],
 )
-@best_of_three
 async def test_what_cannot_be_used_is_refused(engine: Pocketsphinx, options: StreamOptions, problem: str) -> None:
     with pytest.raises(InvalidInput, match=problem):
         await engine.open(options)
@@ -200,14 +175,12 @@ async def test_what_cannot_be_used_is_refused(engine: Pocketsphinx, options: Str
     assert (await hear(engine, spoken("yes please"))).text == "yes please"
 
 
-@best_of_three
 async def test_words_that_no_dictionary_has_can_be_in_a_grammar(engine: Pocketsphinx) -> None:
     grammar = "#JSGF V1.0; grammar t; public <a> = i love zorblat | i love the weather | no thanks;"
     final = await hear(engine, spoken("i love zorblat"), grammar)
     assert (final.text, final.matches_grammar) == ("i love zorblat", True)
 
 
-@best_of_three
 async def test_one_stream_too_many_is_refused(engine: Pocketsphinx) -> None:
     streams = [await engine.open(StreamOptions(16000)) for _ in range(4)]
     with pytest.raises(Overloaded):
@@ -216,7 +189,6 @@ async def test_one_stream_too_many_is_refused(engine: Pocketsphinx) -> None:
     await (await engine.open(StreamOptions(16000))).close()
 
 
-@best_of_three
 async def test_two_free_streams_share_the_general_decoder(engine: Pocketsphinx) -> None:
     streams = [await engine.open(StreamOptions(16000)) for _ in range(2)]
     pcm = spoken("i went to the market in the morning")
