@@ -1,0 +1,1 @@
+"""A Whisper that knows a handful of words, as faster-whisper loads it."""
