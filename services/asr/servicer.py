@@ -17,6 +17,7 @@ from services.asr.engines import ENGINES
 from services.asr.settings import AsrSettings
 from services.asr.utterance import Utterance
 from services.common.audio import AudioFormat, check_format, check_pcm
+from services.common.draining import DrainableRequests
 from services.common.errors import EngineFault, InvalidInput, NotReady
 from services.common.limits import AudioPace
 from services.common.logging import session_id, turn_epoch
@@ -41,6 +42,7 @@ class AsrService:
         self._settings = settings
         self.engine: AsrEngine = load_engine(ENGINES, settings.engine, setting="PARLEY_ASR_ENGINE")(settings)
         self._is_ready = False
+        self._open: set[DrainableRequests[pb.RecognizeRequest]] = set()
 
     def register(self, server: grpc.aio.Server) -> None:
         """Add the servicer to the server."""
@@ -55,7 +57,9 @@ class AsrService:
         log.info("engine ready", extra={"engine": capabilities.engine, "model": capabilities.model})
 
     async def drain(self) -> None:
-        """Open streams go on until the server cuts them: an utterance cannot be finished early."""
+        """Let every stream go on to the end of its utterance, then end it."""
+        for requests in self._open:
+            requests.drain()
 
     async def close(self) -> None:
         """Release the engine."""
@@ -77,7 +81,12 @@ class AsrService:
         try:
             await context.write(self._ready(config, stream, received_s))
             session = _Session(self, stream, config, audio_format, context)
-            await session.run(requests)
+            drainable = DrainableRequests(requests, session.is_at_rest)
+            self._open.add(drainable)
+            try:
+                await session.run(drainable)
+            finally:
+                self._open.discard(drainable)
         finally:
             await stream.close()
 
@@ -173,6 +182,10 @@ class _Session:
                     raise InvalidInput("config may only come first: open another stream for another configuration")
                 case None if not request.audio:
                     raise InvalidInput("empty request: send audio or a control")
+
+    def is_at_rest(self) -> bool:
+        """Whether nothing is owed: no audio yet, or none since the final text of it."""
+        return not self._utterance.audio_ms or self._utterance.final is not None
 
     async def _on_audio(self, chunks: Sequence[bytes], received_s: float) -> None:
         for chunk in chunks:

@@ -6,7 +6,8 @@ Engines raise these and never import grpc:
     +-- InvalidInput        the client sent something unusable           INVALID_ARGUMENT
     +-- NotFound            no such agent, session or voice              NOT_FOUND
     +-- Overloaded          full; come back after retry_after_ms         RESOURCE_EXHAUSTED
-    +-- NotReady            not warm yet, or draining                    UNAVAILABLE
+    +-- NotReady            not warm yet                                 UNAVAILABLE
+    |   +-- Draining        about to stop: another server, or the next   UNAVAILABLE, marked
     +-- TimedOut            a wait outran its deadline                   DEADLINE_EXCEEDED
     +-- EngineFault         this request failed; the engine lives        INTERNAL
         +-- EngineDead      the engine is gone: NOT_SERVING and exit     INTERNAL
@@ -36,7 +37,14 @@ class Overloaded(ParleyError):
 
 
 class NotReady(ParleyError):
-    """The service is warming up or draining."""
+    """The service is warming up, or about to stop."""
+
+
+class Draining(NotReady):
+    """The service is about to stop, in good order: nothing failed, and another one, or its successor, takes over."""
+
+    def __init__(self, message: str = "the server is about to stop: connect again, to another one") -> None:
+        super().__init__(message)
 
 
 class TimedOut(ParleyError):

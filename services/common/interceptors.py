@@ -26,6 +26,8 @@ _STATUS: tuple[tuple[type[errors.ParleyError], grpc.StatusCode], ...] = (
 )
 RETRY_AFTER_KEY = "retry-after-ms"
 """Trailing metadata of a RESOURCE_EXHAUSTED: when to come back. gRPC's own retries read grpc-retry-pushback-ms."""
+DRAINING_KEY = "parley-draining"
+"""Trailing metadata of an UNAVAILABLE that is no failure: the server is about to stop, in good order."""
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Continuation: TypeAlias = "Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]]"
@@ -65,7 +67,7 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
 
     `on_engine_dead` is called once an engine reports itself dead. `limited_prefix` names the RPCs that count against
     `max_streams`; one more stream than that is RESOURCE_EXHAUSTED with a retry delay. While `draining` is set, what is
-    new is refused as NotReady.
+    new is refused as Draining.
     """
 
     def __init__(self, max_streams: int, on_engine_dead: Callable[[], None], limited_prefix: str = "/voice.") -> None:
@@ -129,7 +131,7 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
 
     def _admit(self) -> None:
         if self.draining:
-            raise errors.NotReady("the server is about to stop: connect again, to another one")
+            raise errors.Draining
 
     @contextmanager
     def _counted(self) -> Iterator[None]:
@@ -154,6 +156,8 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
         if isinstance(cause, errors.Overloaded):
             delay = str(cause.retry_after_ms)
             trailing = ((RETRY_AFTER_KEY, delay), ("grpc-retry-pushback-ms", delay))
+        if isinstance(cause, errors.Draining):
+            trailing = ((DRAINING_KEY, "1"),)
         if isinstance(cause, errors.EngineFault):
             log.error("engine fault", exc_info=cause)
             await context.abort(status_of(cause), str(cause))

@@ -57,6 +57,7 @@ class Hearing:
         self._turn_pending: list[bytes] = []
         self._turn_frames = 0
         self._turn_base_bytes = 0
+        self._turn_lost_bytes: int | None = None
         self._asr_pending: list[bytes] = []
         self._asr_pending_bytes = 0
         self._epoch = 0
@@ -90,7 +91,7 @@ class Hearing:
         return raw
 
     def _forget(self) -> None:
-        keep_ms = MAX_UTTERANCE_MS if self._epoch else KEEP_MS
+        keep_ms = MAX_UTTERANCE_MS if self._epoch else KEEP_MS if self._turn_lost_bytes is None else REPLAY_MS
         keep_from = self._total_bytes - keep_ms * self._bytes_per_ms
         if self._epoch:
             keep_from = max(keep_from, self._utterance_start_bytes)
@@ -139,10 +140,17 @@ class Hearing:
             return [*told, _finalize(self._finalize_id)]
         return [*told[:-1], told[-1] + _finalize(self._finalize_id)]
 
+    def turn_lost(self) -> None:
+        """Note that the turn detector hears nothing from now on: what comes meanwhile is kept for the next stream."""
+        if self._turn_lost_bytes is None:
+            self._turn_lost_bytes = self._total_bytes
+
     def replay_turn(self) -> Iterable[bytes]:
-        """Return what a new turn detector stream has to be told: the open utterance, or nothing."""
+        """Return what a new turn detector stream has to be told: the open utterance, or what no stream has heard."""
         newest_bytes = self._total_bytes - round(REPLAY_MS * self._bytes_per_ms)
-        start = max(self._utterance_start_bytes, newest_bytes) if self._epoch else self._total_bytes
+        unheard = self._total_bytes if self._turn_lost_bytes is None else self._turn_lost_bytes
+        start = max(self._utterance_start_bytes if self._epoch else unheard, newest_bytes)
+        self._turn_lost_bytes = None
         backlog = self._since(start)
         self._turn_base_bytes = self._total_bytes
         if backlog:

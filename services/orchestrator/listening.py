@@ -61,7 +61,7 @@ class Listening:
                 config=lambda: turn_config,
                 replay=self._replay_turn,
                 on_response=self._on_turn,
-                on_lost=hooks.on_lost,
+                on_lost=self._on_turn_lost,
                 on_gave_up=hooks.on_gave_up,
             ),
             **limits,
@@ -81,6 +81,10 @@ class Listening:
         self._epoch = max(self._epoch, epoch)  # epochs only grow, and speech over the agent has a newer one than it
         state = turn_pb2.AgentState(speaking=self._agent_speaks, turn_epoch=self._epoch)
         return turn_pb2.DetectRequest(agent_state=state).SerializeToString()
+
+    def _on_turn_lost(self, error: StageError) -> None:
+        self.hearing.turn_lost()
+        self._hooks.on_lost(error)
 
     def _replay_turn(self) -> Iterable[bytes]:
         yield self._agent_state(self._epoch)

@@ -364,6 +364,9 @@ class Session:
                 stream.restart("it does not answer health checks")
 
     def _on_stage_lost(self, error: StageError) -> None:
+        if error.is_draining:
+            log.info("stage is replaced", extra={"stage": error.stage})
+            return
         log.warning("stage failed", extra={"stage": error.stage, "error": error.detail})
         self._outbox.send(messages.error(pb.ERROR_CODE_STAGE_FAILED, str(error), stage=error.stage))
 

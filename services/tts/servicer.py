@@ -15,7 +15,7 @@ from voice.common.v1 import common_pb2
 from voice.tts.v1 import tts_pb2
 
 from services.common.audio import AudioFormat, check_format
-from services.common.errors import InvalidInput, NotReady, TimedOut
+from services.common.errors import Draining, InvalidInput, NotReady, TimedOut
 from services.common.logging import session_id
 from services.common.registry import load_engine
 from services.common.server import Rpc, register_rpcs
@@ -170,7 +170,7 @@ class _Stream:
                     self._accept(request, time.perf_counter())
         except TimeoutError:
             if self._is_draining:
-                raise NotReady("the server is about to stop: connect again, to another one") from None
+                raise Draining from None
             raise TimedOut(f"nothing was sent for {self._idle_s:g} s: finish a stream that is not needed") from None
         finally:
             self._idle = None

@@ -11,6 +11,7 @@ import grpc.aio
 from voice.turn.v1 import turn_pb2 as pb
 
 from services.common.audio import check_format
+from services.common.draining import DrainableRequests
 from services.common.errors import InvalidInput, NotReady
 from services.common.logging import session_id, turn_epoch
 from services.common.registry import load_engine
@@ -36,6 +37,7 @@ class TurnService:
     def __init__(self, settings: TurnSettings) -> None:
         self._settings = settings
         self._engine: TurnEngine | None = None
+        self._open: set[DrainableRequests[pb.DetectRequest]] = set()
 
     def register(self, server: grpc.aio.Server) -> None:
         """Serve TurnDetector."""
@@ -58,7 +60,9 @@ class TurnService:
         )
 
     async def drain(self) -> None:
-        """Open streams go on until the server cuts them: a call's turns cannot be finished early."""
+        """Let every stream go on to the end of the turn that is open in it, then end it."""
+        for requests in self._open:
+            requests.drain()
 
     async def close(self) -> None:
         """Close the engine."""
@@ -87,6 +91,11 @@ class TurnService:
             ready.timing.received_to_sent_us = round((time.perf_counter() - received_s) * 1e6)
             await context.write(ready)
             session = Session(audio_format, stream, tracker, config.turn_epoch, self._settings)
-            await session.run(requests, context.write)
+            drainable = DrainableRequests(requests, session.is_at_rest)
+            self._open.add(drainable)
+            try:
+                await session.run(drainable, context.write)
+            finally:
+                self._open.discard(drainable)
         finally:
             stream.close()

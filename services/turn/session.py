@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from voice.turn.v1 import turn_pb2 as pb
 
 from services.common.audio import AudioFormat, check_pcm
-from services.common.errors import EngineFault, InvalidInput, Overloaded, TimedOut
+from services.common.errors import Draining, EngineFault, InvalidInput, Overloaded, TimedOut
 from services.common.limits import AudioPace
 from services.common.logging import turn_epoch
 from services.turn.engine import AcousticStream, Completeness
@@ -62,21 +62,36 @@ class Session:
     async def run(
         self, requests: AsyncIterator[pb.DetectRequest], write: Callable[[pb.DetectResponse], Awaitable[None]]
     ) -> None:
-        """Serve the stream until the client finishes it or is gone. Raises a ParleyError for the client's eyes."""
+        """Serve the stream until the client finishes it or is gone. Raises a ParleyError for the client's eyes.
+
+        Where the requests end with Draining, what was decided so far is told before that is raised.
+        """
+        draining: Draining | None = None
         async with asyncio.TaskGroup() as tasks:
             writer = tasks.create_task(self._write(write), name="turn-write")
             helpers = [
                 tasks.create_task(self._judge(), name="turn-judge"),
                 tasks.create_task(self._watch(), name="turn-watch"),
             ]
-            finished = await self._read(requests)
+            finished = False
+            try:
+                finished = await self._read(requests)
+            except Draining as about_to_stop:
+                draining = about_to_stop
             for helper in helpers:
                 helper.cancel()
             if finished:
                 self._emit(self._tracker.finish(), _Cause(time.perf_counter()))
+            if finished or draining:
                 await self._outbox.put(None)
             else:
                 writer.cancel()
+        if draining is not None:
+            raise draining
+
+    def is_at_rest(self) -> bool:
+        """Whether no turn is open, so that another stream could take over without a loss."""
+        return not self._tracker.is_open
 
     async def _read(self, requests: AsyncIterator[pb.DetectRequest]) -> bool:
         """Take every request; return whether the client finished (or else it is gone)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -24,9 +25,15 @@ METHODS = {
     "llm": "/voice.llm.v1.LanguageModel/Generate",
     "tts": "/voice.tts.v1.StreamingTts/Synthesize",
 }
+SERVING = health_pb2.HealthCheckResponse.SERVING
 UNHEALTHY_AFTER = 2
 """Checks that fail in a row before streams to a stage are dropped: one late answer is no verdict on a busy machine."""
 
+_SERVICE_CONFIG = json.dumps(
+    {"loadBalancingConfig": [{"round_robin": {}}], "healthCheckConfig": {"serviceName": ""}},
+)
+"""Streams go to the replicas of a stage in turn, and only to those that say SERVING: one that drains or still warms up
+gets none. Where a target names several addresses, one stage can so be replaced under live calls."""
 _OPTIONS = [
     ("grpc.max_receive_message_length", 4 << 20),
     ("grpc.initial_reconnect_backoff_ms", 100),
@@ -36,7 +43,9 @@ _OPTIONS = [
     ("grpc.keepalive_timeout_ms", 5_000),
     ("grpc.http2.max_pings_without_data", 0),
     ("grpc.enable_retries", 0),
+    ("grpc.dns_min_time_between_resolutions_ms", 1000),
 ]
+_BALANCED = [*_OPTIONS, ("grpc.service_config", _SERVICE_CONFIG)]
 
 
 class Stages:
@@ -46,19 +55,23 @@ class Stages:
         self.targets = {stage: str(getattr(settings, f"{stage}_target")) for stage in STAGES}
         self.settings = settings
         self._channels: dict[str, grpc.aio.Channel] = {}
+        self._health_channels: dict[str, grpc.aio.Channel] = {}
         self._methods: dict[str, Any] = {}
         self._listeners: set[Callable[[str], None]] = set()
 
     def open(self) -> None:
         """Create the channels; they connect when first used."""
         for stage, target in self.targets.items():
-            channel = grpc.aio.insecure_channel(target, options=_OPTIONS)
+            channel = grpc.aio.insecure_channel(target, options=_BALANCED)
             self._channels[stage] = channel
+            # Apart: the balanced channel does not reach a server that says NOT_SERVING, so it cannot tell one that
+            # drains from one that hangs.
+            self._health_channels[stage] = grpc.aio.insecure_channel(target, options=_OPTIONS)
             self._methods[stage] = channel.stream_stream(METHODS[stage])
 
     async def close(self) -> None:
         """Close the channels."""
-        for channel in self._channels.values():
+        for channel in (*self._channels.values(), *self._health_channels.values()):
             await channel.close()
 
     def call(self, stage: str) -> RawCall:
@@ -76,9 +89,9 @@ class Stages:
         self._listeners.add(listener)
         return lambda: self._listeners.discard(listener)
 
-    async def is_serving(self, stage: str) -> bool:
-        """Ask a stage for its health, within the deadline."""
-        check = self._channels[stage].unary_unary(
+    async def health(self, stage: str) -> int | None:
+        """Ask a stage for its health, within the deadline: a ServingStatus, or None where it does not answer."""
+        check = self._health_channels[stage].unary_unary(
             "/grpc.health.v1.Health/Check",
             request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
             response_deserializer=health_pb2.HealthCheckResponse.FromString,
@@ -86,16 +99,16 @@ class Stages:
         try:
             answer = await check(health_pb2.HealthCheckRequest(), timeout=self.settings.health_deadline_ms / 1000)
         except grpc.aio.AioRpcError:
-            return False
-        return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+            return None
+        return int(answer.status)
 
     async def wait_until_serving(self) -> None:
         """Wait for all four stages, in whatever order they come up, saying now and then which is missing."""
         interval_s = self.settings.health_interval_ms / 1000
         rounds = 0
         while True:
-            serving = await asyncio.gather(*(self.is_serving(stage) for stage in STAGES))
-            missing = [f"{s} at {self.targets[s]}" for s, is_up in zip(STAGES, serving, strict=True) if not is_up]
+            answers = await asyncio.gather(*(self.health(stage) for stage in STAGES))
+            missing = [f"{s} at {self.targets[s]}" for s, told in zip(STAGES, answers, strict=True) if told != SERVING]
             if not missing:
                 return
             if rounds % 10 == 0:
@@ -104,13 +117,16 @@ class Stages:
             await asyncio.sleep(min(0.2, interval_s))
 
     async def monitor(self) -> None:
-        """Check every stage's health until cancelled; tell the listeners of one that stopped answering."""
+        """Check every stage's health until cancelled; tell the listeners of one that stopped answering.
+
+        One that answers NOT_SERVING drains: it ends its streams itself, each at a quiet moment.
+        """
         failed = dict.fromkeys(STAGES, 0)
         while True:
             await asyncio.sleep(self.settings.health_interval_ms / 1000)
-            serving = await asyncio.gather(*(self.is_serving(stage) for stage in STAGES))
-            for stage, is_up in zip(STAGES, serving, strict=True):
-                failed[stage] = 0 if is_up else failed[stage] + 1
+            answers = await asyncio.gather(*(self.health(stage) for stage in STAGES))
+            for stage, told in zip(STAGES, answers, strict=True):
+                failed[stage] = 0 if told is not None else failed[stage] + 1
                 if failed[stage] == UNHEALTHY_AFTER:
                     log.warning("stage does not answer", extra={"stage": stage, "target": self.targets[stage]})
                     for listener in tuple(self._listeners):

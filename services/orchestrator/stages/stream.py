@@ -13,6 +13,7 @@ import grpc
 import grpc.aio
 
 from services.common.errors import NotReady, ParleyError
+from services.common.interceptors import DRAINING_KEY
 from services.orchestrator.wake import Wake
 
 log = logging.getLogger(__name__)
@@ -43,12 +44,14 @@ class RawCall(Protocol):
 class StageError(ParleyError):
     """A stage is down, hung, or sent what cannot be used."""
 
-    def __init__(self, stage: str, detail: str, *, is_rejection: bool = False) -> None:
+    def __init__(self, stage: str, detail: str, *, is_rejection: bool = False, is_draining: bool = False) -> None:
         super().__init__(f"{stage}: {detail}")
         self.stage = stage
         self.detail = detail
         self.is_rejection = is_rejection
         """The stage refused what it was sent: trying again with the same cannot help."""
+        self.is_draining = is_draining
+        """The server is about to stop, in good order: nothing failed, another one takes over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,7 @@ class StreamHooks:
     on_response: Callable[[bytes], None]
     """Every response, the first (`ready`) included."""
     on_lost: Callable[[StageError], None]
-    """The stream broke; another is being opened."""
+    """The stream broke, or its server drains; another is being opened."""
     on_gave_up: Callable[[StageError], None]
     """No stream could be opened for `grace_ms`."""
 
@@ -216,7 +219,7 @@ async def failure_of(call: Any, stage: str) -> StageError:
     status = await code()
     if status is grpc.StatusCode.OK:
         return StageError(stage, "it closed the stream")
-    return _from_status(stage, status, await call.details())
+    return _from_status(stage, status, await call.details(), await call.trailing_metadata())
 
 
 def as_stage_error(stage: str, error: BaseException) -> StageError:
@@ -226,15 +229,18 @@ def as_stage_error(stage: str, error: BaseException) -> StageError:
     if isinstance(error, StageError):
         return error
     if isinstance(error, grpc.aio.AioRpcError):
-        return _from_status(stage, error.code(), error.details() or "")
+        return _from_status(stage, error.code(), error.details() or "", error.trailing_metadata())
     if isinstance(error, TimeoutError):
         return StageError(stage, "it did not answer in time")
     return StageError(stage, f"{type(error).__name__}: {error}")
 
 
-def _from_status(stage: str, status: grpc.StatusCode, details: str) -> StageError:
+def _from_status(
+    stage: str, status: grpc.StatusCode, details: str, trailing: Iterable[tuple[str, str | bytes]] | None
+) -> StageError:
     is_rejection = status in (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND)
-    return StageError(stage, f"{status.name}: {details}", is_rejection=is_rejection)
+    is_draining = any(key == DRAINING_KEY for key, _ in trailing or ())
+    return StageError(stage, f"{status.name}: {details}", is_rejection=is_rejection, is_draining=is_draining)
 
 
 async def wait_until_up(streams: Iterable[StageStream], deadline_ms: int) -> None:

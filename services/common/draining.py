@@ -1,0 +1,51 @@
+"""Requests of a stream that lasts a whole call, ended early at a quiet moment once the server drains."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Generic, TypeVar
+
+from services.common.errors import Draining
+
+T = TypeVar("T")
+QUIET_S = 0.5
+"""A stream that drains and is sent nothing for this long rests, whatever it was in the middle of: while somebody
+speaks, audio comes many times a second."""
+
+
+class DrainableRequests(Generic[T]):
+    """An async iterator over a stream's requests that raises Draining once `drain` was called and the stream rests.
+
+    `is_at_rest` tells, between two requests, whether ending the stream now costs its client nothing but a new stream.
+    It is asked again after every request, so a stream in the middle of an utterance goes on to the end of it.
+    """
+
+    def __init__(self, requests: AsyncIterator[T], is_at_rest: Callable[[], bool]) -> None:
+        self._requests = requests
+        self._is_at_rest = is_at_rest
+        self._is_draining = False
+        self._waiting: asyncio.Timeout | None = None
+
+    def drain(self) -> None:
+        """End the stream at its next quiet moment, which may be now."""
+        self._is_draining = True
+        if self._waiting is not None:
+            self._waiting.reschedule(asyncio.get_running_loop().time() + self._patience_s())
+
+    def __aiter__(self) -> DrainableRequests[T]:
+        return self
+
+    async def __anext__(self) -> T:
+        if self._is_draining and self._is_at_rest():
+            raise Draining
+        try:
+            async with asyncio.timeout(QUIET_S if self._is_draining else None) as self._waiting:
+                return await anext(self._requests)
+        except TimeoutError:
+            raise Draining from None
+        finally:
+            self._waiting = None
+
+    def _patience_s(self) -> float:
+        return 0.0 if self._is_at_rest() else QUIET_S
