@@ -24,7 +24,10 @@ def _later(module: str) -> Make:
     return make
 
 
-RECIPES = (Recipe("whisper-words", ("ctranslate2", "tokenizers"), _later("whisper_words.make")),)
+RECIPES = (
+    Recipe("piper-tiny", ("onnx", "piper-tts"), _later("piper_tiny.make")),
+    Recipe("whisper-words", ("ctranslate2", "tokenizers"), _later("whisper_words.make")),
+)
 
 
 def main(arguments: list[str] | None = None) -> int:
