@@ -41,7 +41,7 @@ def test_cuda_that_fails_to_open(device: Device, monkeypatch: pytest.MonkeyPatch
     if device == "auto":
         assert open_session(identity(), SessionNeeds(device, "PARLEY_X")).get_providers() == [CPU]
     else:
-        with pytest.raises(InvalidInput, match="driver too old.*PARLEY_X=cpu"):
+        with pytest.raises(InvalidInput, match=r"driver too old.*PARLEY_X=cpu"):
             open_session(identity(), SessionNeeds(device, "PARLEY_X"))
 
 
