@@ -9,6 +9,7 @@ from typing import Any
 
 from services.common.errors import EngineFault
 from services.llm.engine import FinishReason, GenerationRequest, Message, Role, ToolCall, Usage
+from services.llm.engines.chat import language_instruction
 
 _REASONS = {
     "stop": FinishReason.STOP,
@@ -51,7 +52,7 @@ def _messages(request: GenerationRequest) -> list[dict[str, Any]]:
     messages = [_message(message) for message in request.messages]
     if request.language:
         # One system message: the chat templates of some models refuse a second one.
-        instruction = f"Answer in the language with the BCP 47 tag {request.language}."
+        instruction = language_instruction(request.language)
         if request.messages[0].role is Role.SYSTEM:
             messages[0]["content"] += f"\n{instruction}"
         else:
