@@ -59,6 +59,8 @@ class Recognised:
     matches_grammar: bool = False
     is_settled: bool = True
     """Whether the words may count towards the stable prefix; False while the engine may yet read them otherwise."""
+    stable_prefix: str | None = None
+    """The leading part of `text` that the engine itself promises to keep. None: the service finds it by agreement."""
     language: str = ""
     queue_ms: float = 0.0
     engine_ms: float = 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
@@ -9,6 +10,7 @@ from pydantic_settings import SettingsConfigDict
 
 from services.common.settings import ServiceSettings
 
+WhisperDevice = Literal["auto", "cuda", "cpu"]
 FakeFailure = Literal["none", "raise", "hang", "die"]
 
 
@@ -34,6 +36,57 @@ class AsrSettings(ServiceSettings):
     pocketsphinx_start_timeout_ms: int = Field(30_000, gt=0, description="pocketsphinx: how long loading may take.")
     pocketsphinx_warm_grammars: tuple[str, ...] = Field(
         ("agents/grammars/*.jsgf",), description="pocketsphinx: grammar files (globs) compiled before serving."
+    )
+
+    models_dir: Path = Field(Path(".models"), description="Folder of the models that `parley models pull` fetches.")
+    faster_whisper_model: str = Field(
+        "large-v3-turbo", description="faster-whisper: a model's name below models_dir, or the path of its folder."
+    )
+    faster_whisper_device: WhisperDevice = Field(
+        "auto", description="faster-whisper: cuda refuses to start without a GPU; auto takes one if there is one."
+    )
+    faster_whisper_device_index: int = Field(0, ge=0, description="faster-whisper: which GPU.")
+    faster_whisper_compute_type: str = Field(
+        "auto", description="faster-whisper: a type of ctranslate2; auto: float16 on a GPU, int8 on a CPU."
+    )
+    faster_whisper_workers: int = Field(
+        0, ge=0, le=16, description="faster-whisper: batches at once; 0: two on a GPU, one on a CPU."
+    )
+    faster_whisper_cpu_threads: int = Field(0, ge=0, description="faster-whisper: threads a worker; 0: up to 4.")
+    faster_whisper_beam_size: int = Field(1, gt=0, le=10, description="faster-whisper: beams; 1 is greedy: fastest.")
+    faster_whisper_batch_size: int = Field(8, gt=0, le=128, description="faster-whisper: decodes in one batch.")
+    faster_whisper_max_queue: int = Field(64, gt=0, description="faster-whisper: decodes that may wait.")
+    faster_whisper_max_streams: int = Field(64, gt=0, description="faster-whisper: streams at once.")
+    faster_whisper_decode_timeout_ms: int = Field(
+        30_000, gt=0, description="faster-whisper: a batch that takes longer ends the process."
+    )
+    faster_whisper_partial_ms: int = Field(
+        240, gt=0, description="faster-whisper: new speech before a stream is decoded again."
+    )
+    faster_whisper_partial_wait_ms: int = Field(
+        20, ge=0, le=500, description="faster-whisper: how long a partial waits for a decode that is on its way."
+    )
+    faster_whisper_closing_ms: int = Field(
+        100, ge=0, description="faster-whisper: silence after which the tail is decoded before a final is asked for."
+    )
+    faster_whisper_window_ms: int = Field(
+        28_000, ge=5_000, le=30_000, description="faster-whisper: most audio in one decode."
+    )
+    faster_whisper_context_ms: int = Field(
+        0,
+        ge=0,
+        le=30_000,
+        description="faster-whisper: silence is added up to this; 0: 30 s, as trained. Less is faster on a CPU.",
+    )
+    faster_whisper_languages: tuple[str, ...] = Field(
+        (), description="faster-whisper: Whisper's codes of the languages that may be detected; none: all it knows."
+    )
+    faster_whisper_punctuation: bool = Field(True, description="faster-whisper: whether punctuation is kept.")
+    faster_whisper_no_speech: float = Field(
+        0.6, ge=0, le=1, description="faster-whisper: no-speech probability that rejects an improbable text."
+    )
+    faster_whisper_log_probability: float = Field(
+        -1.0, le=0, description="faster-whisper: mean log probability below which a text is improbable."
     )
 
     fake_texts: tuple[str, ...] = Field(("hello world",), description="fake: what each utterance says, in turn.")

@@ -31,6 +31,14 @@ class StablePrefix:
         """Return whether `text` begins with the prefix, without counting it."""
         return text.split()[: len(self._stable)] == self._stable
 
+    def promised(self, text: str, prefix: str) -> bool:
+        """Take a partial whose engine promises to keep `prefix`. Returns False for one that takes a word back."""
+        words, kept = text.split(), prefix.split()
+        if words[: len(kept)] != kept or kept[: len(self._stable)] != self._stable:
+            return False
+        self._stable = kept
+        return True
+
     def accepts(self, text: str) -> bool:
         """Take a partial. Returns False for one that contradicts the prefix: it is not to be passed on."""
         words = text.split()

@@ -52,12 +52,16 @@ class Utterance:
         before = self.stable_prefix
         if not partial.text:
             return False
-        keeps = self._stable.accepts(partial.text) if partial.is_settled else self._stable.begins(partial.text)
-        if not keeps:
+        if not self._keeps(partial):
             return False
         is_new = partial.text != self._told or self.stable_prefix != before
         self._told = partial.text
         return is_new
+
+    def _keeps(self, partial: Recognised) -> bool:
+        if partial.stable_prefix is not None:
+            return self._stable.promised(partial.text, partial.stable_prefix)
+        return self._stable.accepts(partial.text) if partial.is_settled else self._stable.begins(partial.text)
 
     @property
     def stable_prefix(self) -> str:
