@@ -10,6 +10,7 @@ CallError
 AudioFileError           a WAV file cannot be read
 SpeechError              the speech synthesis service failed
 LaunchError              the services could not be started or stopped
+ModelError               a model cannot be fetched, or is not what it should be
 """
 
 from __future__ import annotations
@@ -65,3 +66,7 @@ class SpeechError(Exception):
 
 class LaunchError(Exception):
     """The services could not be started or stopped."""
+
+
+class ModelError(Exception):
+    """A model cannot be fetched, or is not what it should be."""

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from services.common.errors import InvalidInput
-from services.common.models import locate_model
+from services.common.models import fetch_commands, locate_model
 
 pytestmark = pytest.mark.unit
 
@@ -22,8 +22,19 @@ def test_a_path_is_taken_as_it_is(tmp_path: Path) -> None:
 
 
 def test_a_missing_model_is_told_with_the_command_that_fetches_it(tmp_path: Path) -> None:
-    with pytest.raises(InvalidInput, match=r"PARLEY_X_MODEL='big'.*no such folder.*parley models pull big --dir"):
-        locate_model(tmp_path, "big", ["model.bin"], setting="PARLEY_X_MODEL")
+    with pytest.raises(
+        InvalidInput, match=r"PARLEY_X_MODEL='Qwen3-8B'.*no such folder.*parley models pull Qwen3-8B --dir"
+    ):
+        locate_model(tmp_path, "Qwen3-8B", ["model.bin"], setting="PARLEY_X_MODEL")
+
+
+def test_a_model_that_cannot_be_fetched_is_told_with_names_near_it(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match=r"knows none of that name \(near it: faster-whisper-small\.en.*models list"):
+        locate_model(tmp_path, "faster-whisper-small", ["model.bin"], setting="PARLEY_X_MODEL")
+
+
+def test_a_model_of_another_source_is_told_with_its_own_command() -> None:
+    assert fetch_commands(Path("models"))["turn"] == "python scripts/fetch_turn_models.py"
 
 
 def test_a_model_that_lacks_a_file_is_told_by_that_file(tmp_path: Path) -> None:
