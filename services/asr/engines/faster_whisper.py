@@ -11,19 +11,17 @@ import logging
 import time
 from contextlib import suppress
 
-import numpy as np
-
 from services.asr.engine import AsrCapabilities, Recognised, StreamOptions
-from services.asr.engines.whisper.hearing import RATE_HZ, Answer, Hearing, Question, StreamSetup
+from services.asr.engines.whisper.hearing import RATE_HZ, Answer, Hearing, StreamSetup
 from services.asr.engines.whisper.language import LanguageChoice, whisper_code
-from services.asr.engines.whisper.model import NEEDS, ModelOptions, Whisper
+from services.asr.engines.whisper.model import NEEDS, ModelOptions, Whisper, load_whisper
 from services.asr.engines.whisper.prompt import term_tokens
 from services.asr.engines.whisper.queue import Urgency
 from services.asr.engines.whisper.scheduler import Job, Scheduler
 from services.asr.engines.whisper.verdict import Thresholds
 from services.asr.settings import AsrSettings
 from services.common.audio import StreamResampler
-from services.common.errors import EngineFault, InvalidInput, Overloaded
+from services.common.errors import EngineFault, Overloaded
 from services.common.models import locate_model
 
 log = logging.getLogger(__name__)
@@ -46,6 +44,11 @@ class FasterWhisper:
             capacity_streams=settings.faster_whisper_max_streams,
         )
 
+    @property
+    def pending(self) -> int:
+        """Decodes that wait or run."""
+        return self._scheduler.pending if self._scheduler else 0
+
     async def start(self) -> None:
         """Load the model and decode once. Raises InvalidInput where the model or the device is not there."""
         settings = self._settings
@@ -63,7 +66,7 @@ class FasterWhisper:
             context_ms=settings.faster_whisper_context_ms,
             languages=settings.faster_whisper_languages,
         )
-        self._whisper = await asyncio.to_thread(_warm, options, settings.faster_whisper_batch_size)
+        self._whisper = await asyncio.to_thread(load_whisper, options, settings.faster_whisper_batch_size)
         self._scheduler = Scheduler(
             self._whisper.decode,
             workers=self._whisper.workers,
@@ -109,19 +112,6 @@ class FasterWhisper:
         if self._scheduler is not None:
             await self._scheduler.close()
         self._scheduler = self._whisper = None
-
-
-def _warm(options: ModelOptions, batch_size: int) -> Whisper:
-    """Load and decode, alone and as a whole batch: libraries that are missing show here, and kernels are chosen."""
-    try:
-        whisper = Whisper(options)
-        noise = np.random.default_rng(0).standard_normal(RATE_HZ).astype(np.float32) * np.float32(0.01)
-        question = Question(noise, whisper.languages[0], (), (), max_new_tokens=4)
-        for count in dict.fromkeys((1, batch_size)):
-            whisper.decode([question] * count)
-    except (RuntimeError, ValueError) as error:
-        raise InvalidInput(f"the model in {options.folder} does not run: {error}") from error
-    return whisper
 
 
 class FasterWhisperStream:

@@ -52,6 +52,8 @@ class LevelGate:
         self.levels_db: list[float] = []
         """Level of each frame of the utterance."""
         self.stretches: list[Stretch] = []
+        self.quiet_ms = 0
+        """Time since the latest loud frame, be it speech or the onset of it."""
 
     def feed(self, frames: Float32) -> None:
         """Take whole frames [N, FRAME_MS of samples] in [-1, 1)."""
@@ -64,6 +66,7 @@ class LevelGate:
         self._floor.append(level_db)
         self._recent.append(loud)
         self.levels_db.append(level_db)
+        self.quiet_ms = 0 if loud else self.quiet_ms + FRAME_MS
         if not loud or sum(self._recent) < ONSET_FRAMES:
             return
         self._peak_db = max(self._peak_db, level_db)

@@ -120,8 +120,8 @@ class Hearing:
 
     @property
     def silence_ms(self) -> int:
-        """Silence since the latest speech."""
-        return self._gated_ms - self.speech_end_ms
+        """Silence since the latest sound: a word that is just beginning ends it."""
+        return self._gate.quiet_ms
 
     @property
     def is_covered(self) -> bool:

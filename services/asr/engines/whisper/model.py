@@ -199,6 +199,22 @@ class Whisper:
         return words
 
 
+def load_whisper(options: ModelOptions, batch_size: int) -> Whisper:
+    """Load and decode, alone and as a whole batch: libraries that are missing show here, and kernels are chosen.
+
+    Raises InvalidInput where the model does not run.
+    """
+    try:
+        whisper = Whisper(options)
+        noise = np.random.default_rng(0).standard_normal(RATE_HZ).astype(np.float32) * np.float32(0.01)
+        question = Question(noise, whisper.languages[0], (), (), max_new_tokens=4)
+        for count in dict.fromkeys((1, batch_size)):
+            whisper.decode([question] * count)
+    except (RuntimeError, ValueError) as error:
+        raise InvalidInput(f"the model in {options.folder} does not run: {error}") from error
+    return whisper
+
+
 def _padded(features: Float32, frames: int) -> Float32:
     """Return features [mels, frames], silence added: its value is the floor that the extractor clips at."""
     missing = frames - features.shape[1]

@@ -10,10 +10,11 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from services.asr.engines.whisper.hearing import Answer, Question
 from services.asr.engines.whisper.queue import DecodeQueue, Urgency
+from services.asr.engines.whisper.threads import CallThread
 from services.common.errors import EngineDead, EngineFault, Overloaded
 
 log = logging.getLogger(__name__)
@@ -61,7 +62,7 @@ class Scheduler:
         self._batch_size = batch_size
         self._timeout_s = timeout_s
         self._queue: DecodeQueue[Job] = DecodeQueue(max_queue)
-        self._executor = ThreadPoolExecutor(workers, thread_name_prefix="whisper")
+        self._threads = [CallThread(f"whisper-{place}") for place in range(workers)]
         self._wakes = [asyncio.Event() for _ in range(workers)]
         self._tasks: list[asyncio.Task[None]] = []
         self._running: set[Job] = set()
@@ -72,9 +73,8 @@ class Scheduler:
 
     def start(self) -> None:
         """Start the workers."""
-        for place, wake in enumerate(self._wakes):
-            with_partials = place > 0 or len(self._wakes) == 1
-            self._tasks.append(asyncio.create_task(self._work(wake, with_partials), name=f"whisper-{place}"))
+        for place in range(len(self._threads)):
+            self._tasks.append(asyncio.create_task(self._work(place), name=f"whisper-{place}"))
 
     async def close(self) -> None:
         """Stop; what waits or runs is dropped."""
@@ -82,7 +82,8 @@ class Scheduler:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._executor.shutdown(wait=False, cancel_futures=True)
+        for thread in self._threads:
+            thread.close()
 
     @property
     def is_full(self) -> bool:
@@ -130,30 +131,31 @@ class Scheduler:
         for wake in self._wakes:
             wake.set()
 
-    async def _work(self, wake: asyncio.Event, with_partials: bool) -> None:
+    async def _work(self, place: int) -> None:
+        wake, thread = self._wakes[place], self._threads[place]
+        with_partials = place > 0 or len(self._threads) == 1
         while not self._dead:
             batch = self._queue.take(self._batch_size, with_partials=with_partials)
             if batch:
-                await self._run(batch)
+                await self._run(batch, thread)
             else:
                 wake.clear()
                 await wake.wait()
 
-    async def _run(self, batch: list[Job]) -> None:
+    async def _run(self, batch: list[Job], thread: CallThread) -> None:
         began_s = time.perf_counter()
         self._running.update(batch)
         for job in batch:
             job.is_running = True
             job.queue_ms = (began_s - job.asked_s) * 1000
         try:
-            await self._answer(batch)
+            await self._answer(batch, thread)
         finally:
             self._running.difference_update(batch)
 
-    async def _answer(self, batch: list[Job]) -> None:
+    async def _answer(self, batch: list[Job], thread: CallThread) -> None:
         began_s = time.perf_counter()
-        loop = asyncio.get_running_loop()
-        call = loop.run_in_executor(self._executor, self._decode, [job.question for job in batch])
+        call = thread.run(partial(self._decode, [job.question for job in batch]))
         self.decodes += 1
         try:
             async with asyncio.timeout(self._timeout_s):
@@ -162,7 +164,7 @@ class Scheduler:
             self._die(f"a decode hangs: no answer in {self._timeout_s:.0f} s")
             return
         except Exception as error:  # whatever the library raises: bad_alloc, RuntimeError, ValueError
-            await self._fail(batch, error)
+            await self._fail(batch, error, thread)
             return
         self._faults = 0
         engine_ms = (time.perf_counter() - began_s) * 1000
@@ -171,7 +173,7 @@ class Scheduler:
             if not job.answered.done():
                 job.answered.set_result(answer)
 
-    async def _fail(self, batch: list[Job], error: Exception) -> None:
+    async def _fail(self, batch: list[Job], error: Exception, thread: CallThread) -> None:
         said = str(error).lower()
         if any(sign in said for sign in _FATAL):
             log.error("the device is gone", extra={"error": type(error).__name__})
@@ -181,7 +183,7 @@ class Scheduler:
         if len(batch) > 1:  # too much for the memory, or one stream's audio: the others shall not suffer
             for job in batch:
                 if not job.answered.done() and not self._dead:
-                    await self._answer([job])
+                    await self._answer([job], thread)
             return
         self._faults += 1
         if self._faults >= FAULTS_TO_DEATH:
