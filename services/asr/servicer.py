@@ -18,7 +18,7 @@ from services.asr.settings import AsrSettings
 from services.asr.utterance import Utterance
 from services.common.audio import AudioFormat, check_format, check_pcm
 from services.common.draining import DrainableRequests
-from services.common.errors import EngineFault, InvalidInput, NotReady
+from services.common.errors import Draining, EngineFault, InvalidInput, NotReady
 from services.common.limits import AudioPace
 from services.common.logging import session_id, turn_epoch
 from services.common.registry import load_engine
@@ -85,6 +85,10 @@ class AsrService:
             self._open.add(drainable)
             try:
                 await session.run(drainable)
+            except Draining:
+                await session.tell_draining()
+                await drainable.left()
+                raise
             finally:
                 self._open.discard(drainable)
         finally:
@@ -186,6 +190,11 @@ class _Session:
     def is_at_rest(self) -> bool:
         """Whether nothing is owed: no audio yet, or none since the final text of it."""
         return not self._utterance.audio_ms or self._utterance.final is not None
+
+    async def tell_draining(self) -> None:
+        """Tell the client to go on elsewhere."""
+        epoch = self._utterance.epoch
+        await self._write(pb.RecognizeResponse(turn_epoch=epoch, draining=common_pb2.Draining()))
 
     async def _on_audio(self, chunks: Sequence[bytes], received_s: float) -> None:
         for chunk in chunks:

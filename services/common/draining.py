@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable
 from typing import Generic, TypeVar
 
 from services.common.errors import Draining
 
 T = TypeVar("T")
+LEAVE_S = 2.0
+"""How long a client that was told has to leave by itself."""
 QUIET_S = 0.5
 """A stream that drains and is sent nothing for this long rests, whatever it was in the middle of: while somebody
 speaks, audio comes many times a second."""
@@ -47,5 +50,20 @@ class DrainableRequests(Generic[T]):
         finally:
             self._waiting = None
 
+    async def left(self) -> None:
+        """Wait until the client, which was told, has left."""
+        await client_left(self._requests)
+
     def _patience_s(self) -> float:
         return 0.0 if self._is_at_rest() else QUIET_S
+
+
+async def client_left(requests: AsyncIterator[T]) -> None:
+    """Take and drop what a client that was told of the draining still sends, until it has left or had its time.
+
+    A server that ended the stream while the client writes would be read as a failure (INTERNAL) by grpc.aio.
+    """
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(LEAVE_S):
+            async for _ in requests:
+                pass

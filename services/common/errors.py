@@ -7,7 +7,7 @@ Engines raise these and never import grpc:
     +-- NotFound            no such agent, session or voice              NOT_FOUND
     +-- Overloaded          full; come back after retry_after_ms         RESOURCE_EXHAUSTED
     +-- NotReady            not warm yet                                 UNAVAILABLE
-    |   +-- Draining        about to stop: another server, or the next   UNAVAILABLE, marked
+    |   +-- Draining        about to stop, in good order                 UNAVAILABLE
     +-- TimedOut            a wait outran its deadline                   DEADLINE_EXCEEDED
     +-- EngineFault         this request failed; the engine lives        INTERNAL
         +-- EngineDead      the engine is gone: NOT_SERVING and exit     INTERNAL

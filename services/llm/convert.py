@@ -7,6 +7,7 @@ import math
 from voice.common.v1 import common_pb2
 from voice.llm.v1 import llm_pb2
 
+from services.common.aliases import resolve
 from services.common.errors import InvalidInput
 from services.llm.engine import (
     Finished,
@@ -58,7 +59,7 @@ def generation_request(config: llm_pb2.GenerateConfig, settings: LlmSettings) ->
         raise InvalidInput(f"priority {config.priority} is not known")
     return GenerationRequest(
         messages=tuple(_message(index, message) for index, message in enumerate(config.messages)),
-        model=config.model,
+        model=resolve(settings.model_aliases, config.model),
         tools=tuple(Tool(tool.name, tool.description, tool.parameters_json_schema) for tool in config.tools),
         sampling=_sampling(config.sampling),
         priority=_PRIORITIES[config.priority],

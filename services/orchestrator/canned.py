@@ -1,13 +1,18 @@
-"""Fixed sentences as audio, made once for each voice: an apology must be heard even when synthesis is what failed."""
+"""Fixed sentences as audio, made once for each voice: an apology must be heard even when synthesis is what failed.
+
+A voice is what the agent asks for and the engine that answers: after synthesis was redeployed with another one, the
+sentences are made anew.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import grpc.aio
+from voice.common.v1 import common_pb2
 from voice.tts.v1 import tts_pb2
 
 from services.common.audio import AudioFormat
@@ -24,6 +29,15 @@ DEADLINE_S = 10.0
 MAX_KEPT = 512
 
 
+Engine: TypeAlias = tuple[str, str]
+"""Name and model of a synthesis engine, as its EngineInfo tells."""
+
+
+def engine_of(info: common_pb2.EngineInfo) -> Engine:
+    """Return what tells one voice from another."""
+    return info.engine, info.model
+
+
 @dataclass(frozen=True, slots=True)
 class Canned:
     """A fixed sentence, ready to play."""
@@ -38,25 +52,31 @@ class CannedSpeech:
 
     def __init__(self, stages: Stages) -> None:
         self._stages = stages
-        self._kept: dict[tuple[bytes, str], Canned] = {}
-        self._rendering: dict[bytes, asyncio.Task[None]] = {}
+        self._kept: dict[tuple[Engine, bytes, str], Canned] = {}
+        self._rendering: dict[tuple[Engine, bytes], asyncio.Task[None]] = {}
 
-    def get(self, agent: Agent, audio_format: AudioFormat, phrase: Phrase) -> Canned | None:
-        """Return a sentence's audio if it is at hand."""
-        return self._kept.get((tts_config(agent, audio_format, ""), agent.phrase(phrase)))
+    def get(self, agent: Agent, audio_format: AudioFormat, phrase: Phrase, engine: Engine) -> Canned | None:
+        """Return a sentence's audio in the voice of `engine` if it is at hand."""
+        return self._kept.get((engine, tts_config(agent, audio_format, ""), agent.phrase(phrase)))
 
-    async def prepare(self, agent: Agent, audio_format: AudioFormat) -> None:
+    def spare(self, agent: Agent, audio_format: AudioFormat, phrase: Phrase) -> Canned | None:
+        """Return a sentence's audio in the newest voice that ever made it, if any did."""
+        wanted = (tts_config(agent, audio_format, ""), agent.phrase(phrase))
+        return next((kept for (_, *made), kept in reversed(self._kept.items()) if tuple(made) == wanted), None)
+
+    async def prepare(self, agent: Agent, audio_format: AudioFormat, engine: Engine) -> None:
         """Render what is missing of an agent's sentences; a failure is logged, and the next call tries again."""
         config = tts_config(agent, audio_format, "")
         texts = {agent.phrase(phrase) for phrase in Phrase} - {""}
-        missing = sorted(text for text in texts if (config, text) not in self._kept)
+        missing = sorted(text for text in texts if (engine, config, text) not in self._kept)
         if not missing:
             return
-        if config not in self._rendering:
+        voice = (engine, config)
+        if voice not in self._rendering:
             task = asyncio.create_task(self._render(config, missing), name="canned-speech")
-            self._rendering[config] = task
-            task.add_done_callback(lambda _: self._rendering.pop(config, None))
-        await asyncio.shield(self._rendering[config])
+            self._rendering[voice] = task
+            task.add_done_callback(lambda _: self._rendering.pop(voice, None))
+        await asyncio.shield(self._rendering[voice])
 
     async def _render(self, config: bytes, texts: list[str]) -> None:
         call: Any = self._stages.call("tts")
@@ -76,11 +96,14 @@ class CannedSpeech:
         audio = [bytearray() for _ in texts]
         words: list[tuple[TimedWord, ...]] = [() for _ in texts]
         done = 0
+        engine: Engine = ("", "")
         while done < len(texts):
             raw = await call.read()
             if raw is grpc.aio.EOF:
                 raise await failure_of(call, "tts")
             response = tts_pb2.SynthesizeResponse.FromString(raw)
+            if response.HasField("ready"):
+                engine = engine_of(response.ready.info)
             if response.HasField("words"):
                 words[response.words.phrase_id] = tuple(
                     TimedWord(word.end_ms, word.char_end) for word in response.words.words
@@ -90,9 +113,9 @@ class CannedSpeech:
                 audio[number] += response.audio.pcm
                 if response.audio.is_last:
                     done += 1
-                    self._keep(config, Canned(texts[number], bytes(audio[number]), words[number]))
+                    self._keep(engine, config, Canned(texts[number], bytes(audio[number]), words[number]))
 
-    def _keep(self, config: bytes, canned: Canned) -> None:
+    def _keep(self, engine: Engine, config: bytes, canned: Canned) -> None:
         while len(self._kept) >= MAX_KEPT:
             del self._kept[next(iter(self._kept))]
-        self._kept[config, canned.text] = canned
+        self._kept[engine, config, canned.text] = canned

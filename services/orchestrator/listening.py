@@ -45,7 +45,7 @@ class Listening:
         self.asr = StageStream(
             "asr",
             StreamHooks(
-                open_call=lambda: stages.call("asr"),
+                open_call=lambda: stages.call("asr", wait=True),
                 config=lambda: asr_config,
                 replay=lambda: self.hearing.replay_asr(),
                 on_response=self._on_asr,
@@ -57,7 +57,7 @@ class Listening:
         self.turn = StageStream(
             "turn",
             StreamHooks(
-                open_call=lambda: stages.call("turn"),
+                open_call=lambda: stages.call("turn", wait=True),
                 config=lambda: turn_config,
                 replay=self._replay_turn,
                 on_response=self._on_turn,
@@ -97,6 +97,9 @@ class Listening:
         if response.HasField("ready"):
             self._hooks.info("asr", response.ready.info)
             return
+        if response.HasField("draining"):
+            self.asr.move_on()
+            return
         if not response.HasField("hypothesis"):
             return
         hypothesis, epoch = response.hypothesis, response.turn_epoch
@@ -134,6 +137,8 @@ class Listening:
                 dispatch(ev.Interruption())
             case "backchannel":
                 dispatch(ev.Backchannel())
+            case "draining":
+                self.turn.move_on()
 
 
 def _format(audio_format: AudioFormat) -> common_pb2.AudioFormat:

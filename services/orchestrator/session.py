@@ -201,7 +201,7 @@ class Session:
             self._history.messages.pop()
         self.dispatch(ev.CallStarted(greet=not setup.is_resumed, unanswered_text=unanswered))
         running.append(self._tasks.create_task(self._read_caller(requests), name="caller-reader"))
-        self._spawn(self._canned.prepare(setup.agent, setup.audio_format), "canned-speech")
+        self._speaking.keep_sentences()
 
     async def _read_caller(self, requests: AsyncIterator[bytes]) -> None:
         try:

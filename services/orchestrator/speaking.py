@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-import time
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +17,7 @@ from services.common.wire import encode_agent_audio
 from services.orchestrator import events as ev
 from services.orchestrator import messages
 from services.orchestrator.agents import Agent
-from services.orchestrator.canned import CannedSpeech
+from services.orchestrator.canned import Canned, CannedSpeech, Engine, engine_of
 from services.orchestrator.history import History, Message, ToolCall
 from services.orchestrator.latency import Marks
 from services.orchestrator.playback import Playback, PlaybackHooks
@@ -29,14 +27,14 @@ from services.orchestrator.stages.llm import ModelLine
 from services.orchestrator.stages.stream import StageError, as_stage_error
 from services.orchestrator.stages.tts import Speech, SpeechHooks, tts_config
 from services.orchestrator.timeline import TimedWord
-from services.orchestrator.tools.base import Tool, ToolError, ToolRequest
+from services.orchestrator.tools.base import Tool
+from services.orchestrator.tools.running import ToolRunner
 
 log = logging.getLogger(__name__)
 
 PROGRESS_EVERY_MS = 5_000
 ACKNOWLEDGE_MS = 200
 """After an interruption, how long the caller's own word on its position is waited for."""
-TOOL_MARGIN_MS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +74,11 @@ class Speaking:
         self._format = audio_format
         self._session_id = session_id
         self._history = history
-        self._tools = tools
+        self._tools = ToolRunner(tools, history, session_id, hooks.send, hooks.changed)
         self._definitions = [tool.definition() for tool in tools.values()]
         self._canned = canned
+        self._engine: Engine = ("", "")
+        self._keeps_sentences = False
         self._hooks = hooks
         self._sends_progress = sends_progress
         self._limits = ReplyLimits(
@@ -99,7 +99,7 @@ class Speaking:
             stages,
             tts_config(agent, audio_format, session_id),
             SpeechHooks(
-                on_ready=lambda info: hooks.info("tts", info),
+                on_ready=self._on_ready,
                 on_audio=self._on_audio,
                 on_words=self._on_words,
                 on_lost=hooks.failed,
@@ -110,6 +110,20 @@ class Speaking:
         )
 
     # --- beginning ----------------------------------------------------------------------------------------------------
+
+    def _on_ready(self, info: common_pb2.EngineInfo) -> None:
+        self._hooks.info("tts", info)
+        is_another, self._engine = engine_of(info) != self._engine, engine_of(info)
+        if is_another and self._keeps_sentences:
+            self.keep_sentences()
+
+    def keep_sentences(self) -> None:
+        """Have the agent's fixed sentences ready, in the voice that now speaks; from here on also in any that follows.
+
+        To be called once the call has begun, so that the greeting is not waited for behind them.
+        """
+        self._keeps_sentences = True
+        self._hooks.spawn(self._canned.prepare(self._agent, self._format, self._engine), "canned-speech")
 
     def expect_reply(self) -> None:
         """Make ready: the turn is probably over, and an answer will be wanted."""
@@ -164,20 +178,28 @@ class Speaking:
         reply.said = self._history.add(Message("assistant", text))
         phrase_id = reply.timeline.add_phrase(text)
         self._tell_transcript(reply, text)
-        canned = self._canned.get(self._agent, self._format, phrase)
+        canned = self._canned.get(self._agent, self._format, phrase, self._engine)
         if canned is not None:
-            reply.timeline.add_words(phrase_id, canned.words)
-            self._play(reply, phrase_id, canned.pcm, is_last=True, server_us=0)
-            self.playback.finish()
+            self._play_canned(reply, phrase_id, canned)
             return
         reply.expect(phrase_id)
         self.speech.speak(reply.epoch, phrase_id, text)
         try:
             await reply.await_synthesis()
         except StageError as error:
-            self._fail(reply, error)
+            spare = self._canned.spare(self._agent, self._format, phrase)
+            if spare is None or reply.timeline.audio_ms:
+                self._fail(reply, error)
+            else:  # better in another voice than not at all
+                self.speech.cancel(reply.epoch)
+                self._play_canned(reply, phrase_id, spare)
         else:
             self.playback.finish()
+
+    def _play_canned(self, reply: Reply, phrase_id: int, canned: Canned) -> None:
+        reply.timeline.add_words(phrase_id, canned.words)
+        self._play(reply, phrase_id, canned.pcm, is_last=True, server_us=0)
+        self.playback.finish()
 
     def _fail(self, reply: Reply, error: StageError) -> None:
         if reply is not self._reply:
@@ -340,44 +362,5 @@ class Speaking:
 
     async def _run_tool(self, reply: Reply, call: ToolCall) -> None:
         """Run a tool in a task of its own, which a cancelled reply leaves running."""
-        await asyncio.shield(self._hooks.spawn(self._tool(reply, call), f"tool-{call.name}"))
-
-    async def _tool(self, reply: Reply, call: ToolCall) -> None:
-        tool = self._tools.get(call.name)
-        event = pb.ToolCallEvent(
-            call_id=call.id,
-            name=call.name,
-            arguments_json=call.arguments_json,
-            runs_at_client=tool is not None and tool.runs_at_client,
-            status=pb.TOOL_CALL_STATUS_STARTED,
-            turn_epoch=reply.epoch,
-        )
-        self._hooks.send(messages.tool_call(event))
-        began_s = time.monotonic()
-        try:
-            result = await self._result(tool, call)
-            event.status, event.result_json = pb.TOOL_CALL_STATUS_SUCCEEDED, result
-        except ToolError as error:
-            result = json.dumps({"error": str(error)})
-            event.status, event.error = pb.TOOL_CALL_STATUS_FAILED, str(error)
-        event.duration_ms = round((time.monotonic() - began_s) * 1000)
-        self._hooks.send(messages.tool_call(event))
-        self._history.add_result(call.id, result)
-        self._hooks.changed()
-
-    async def _result(self, tool: Tool | None, call: ToolCall) -> str:
-        if tool is None:
-            raise ToolError(f"there is no tool named {call.name}")
-        try:
-            arguments = json.loads(call.arguments_json)
-            async with asyncio.timeout((tool.timeout_ms + TOOL_MARGIN_MS) / 1000):
-                return await tool.run(ToolRequest(call.id, call.name, arguments, self._session_id))
-        except TimeoutError as error:
-            raise ToolError(f"tool {call.name} did not answer within {tool.timeout_ms} ms") from error
-        except ValueError as error:
-            raise ToolError(f"the arguments for tool {call.name} are no JSON") from error
-        except ToolError:
-            raise
-        except Exception as error:  # a tool's fault must not end the call
-            log.exception("tool failed")
-            raise ToolError(f"tool {call.name} failed: {type(error).__name__}") from error
+        running = self._tools.run(reply.epoch, call)
+        await asyncio.shield(self._hooks.spawn(running, f"tool-{call.name}"))

@@ -14,7 +14,9 @@ import grpc.aio
 from voice.common.v1 import common_pb2
 from voice.tts.v1 import tts_pb2
 
+from services.common.aliases import resolve
 from services.common.audio import AudioFormat, check_format
+from services.common.draining import client_left
 from services.common.errors import Draining, InvalidInput, NotReady, TimedOut
 from services.common.logging import session_id
 from services.common.registry import load_engine
@@ -78,6 +80,7 @@ class TtsService:
         if first.WhichOneof("request") != "config":
             raise InvalidInput("the first request must carry config: voice, format, and only then text")
         session_id.set(first.config.session_id)
+        first.config.voice = resolve(self._settings.voice_aliases, first.config.voice)
         config = parse_config(first.config)
         stream = _Stream(self._settings, self.engine, config, context)
         self._streams.add(stream)
@@ -146,7 +149,9 @@ class _Stream:
         """Serve the stream to its end."""
         capabilities = self._engine.capabilities
         info = common_pb2.EngineInfo(
-            engine=capabilities.engine, model=capabilities.model, capacity_streams=self._settings.max_streams
+            engine=capabilities.engine,
+            model=f"{capabilities.model} ({self._settings.voice})",  # a voice by default is part of what speaks
+            capacity_streams=self._settings.max_streams,
         )
         ready = tts_pb2.TtsReady(info=info, voices=capabilities.voices)
         await self._write(tts_pb2.SynthesizeResponse(timing=common_pb2.ServerTiming(), ready=ready))
@@ -169,9 +174,11 @@ class _Stream:
                     self._not_idle()
                     self._accept(request, time.perf_counter())
         except TimeoutError:
-            if self._is_draining:
-                raise Draining from None
-            raise TimedOut(f"nothing was sent for {self._idle_s:g} s: finish a stream that is not needed") from None
+            if not self._is_draining:
+                raise TimedOut(f"nothing was sent for {self._idle_s:g} s: finish a stream that is not needed") from None
+            await self._write(tts_pb2.SynthesizeResponse(draining=common_pb2.Draining()))
+            await client_left(requests)
+            raise Draining from None
         finally:
             self._idle = None
 

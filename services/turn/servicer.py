@@ -8,11 +8,12 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import grpc.aio
+from voice.common.v1 import common_pb2
 from voice.turn.v1 import turn_pb2 as pb
 
 from services.common.audio import check_format
 from services.common.draining import DrainableRequests
-from services.common.errors import InvalidInput, NotReady
+from services.common.errors import Draining, InvalidInput, NotReady
 from services.common.logging import session_id, turn_epoch
 from services.common.registry import load_engine
 from services.common.server import Rpc, register_rpcs
@@ -95,6 +96,10 @@ class TurnService:
             self._open.add(drainable)
             try:
                 await session.run(drainable, context.write)
+            except Draining:
+                await context.write(pb.DetectResponse(draining=common_pb2.Draining()))
+                await drainable.left()
+                raise
             finally:
                 self._open.discard(drainable)
         finally:

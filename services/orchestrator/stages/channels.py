@@ -38,7 +38,7 @@ _OPTIONS = [
     ("grpc.max_receive_message_length", 4 << 20),
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 1000),
+    ("grpc.max_reconnect_backoff_ms", 500),
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 5_000),
     ("grpc.http2.max_pings_without_data", 0),
@@ -74,9 +74,12 @@ class Stages:
         for channel in (*self._channels.values(), *self._health_channels.values()):
             await channel.close()
 
-    def call(self, stage: str) -> RawCall:
-        """Start a raw-bytes stream to `stage`, with the current trace context."""
-        call: RawCall = self._methods[stage](metadata=outgoing_metadata())
+    def call(self, stage: str, *, wait: bool = False) -> RawCall:
+        """Start a raw-bytes stream to `stage`, with the current trace context.
+
+        Where no server of the stage is ready, it fails at once, or waits for one if `wait` is set.
+        """
+        call: RawCall = self._methods[stage](metadata=outgoing_metadata(), wait_for_ready=wait)
         return call
 
     async def connected(self, stage: str, timeout_s: float) -> None:

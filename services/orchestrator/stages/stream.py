@@ -84,7 +84,7 @@ class StageStream:
         self._ends_with_audio = False
         self._wake = Wake(asyncio.get_running_loop())
         self._connection: asyncio.Task[None] | None = None
-        self._restart_reason = ""
+        self._left_for: StageError | None = None
         self._loop = asyncio.get_running_loop()
         self._write_began_s: float | None = None
         self.is_up = asyncio.Event()
@@ -123,8 +123,15 @@ class StageStream:
 
     def restart(self, reason: str) -> None:
         """Drop the stream and open another: the stage hangs, or owes an answer."""
-        if self._connection is not None and not self._connection.done() and not self._restart_reason:
-            self._restart_reason = reason
+        self._leave(StageError(self.stage, reason))
+
+    def move_on(self) -> None:
+        """Leave a server that drains for another."""
+        self._leave(StageError(self.stage, "it is about to stop", is_draining=True))
+
+    def _leave(self, reason: StageError) -> None:
+        if self._connection is not None and not self._connection.done() and self._left_for is None:
+            self._left_for = reason
             self._connection.cancel()
 
     async def run(self) -> None:
@@ -149,6 +156,9 @@ class StageStream:
                 return
             if failures == 0 and was_up:
                 self._hooks.on_lost(error)
+            if error.is_draining and failures == 0:
+                failures = 1
+                continue  # nothing failed: another server is there already, or waited for
             await asyncio.sleep(BACKOFF_MS[min(failures, len(BACKOFF_MS) - 1)] / 1000)
             failures += 1
 
@@ -160,9 +170,9 @@ class StageStream:
 
     async def _outcome(self, connection: asyncio.Task[None]) -> StageError:
         await asyncio.wait({connection})
-        reason, self._restart_reason = self._restart_reason or "cancelled", ""
+        left_for, self._left_for = self._left_for, None
         if connection.cancelled():
-            return StageError(self.stage, reason)
+            return left_for or StageError(self.stage, "cancelled")
         return as_stage_error(self.stage, connection.exception() or RuntimeError("it closed the stream"))
 
     async def _connect(self) -> None:
@@ -196,7 +206,10 @@ class StageStream:
                     self._ends_with_audio = False
                 self._pending_bytes -= len(raw)
                 self._write_began_s = self._loop.time()
-                await call.write(raw)
+                try:
+                    await call.write(raw)
+                except (asyncio.InvalidStateError, grpc.aio.UsageError):  # it is over: its status says why
+                    raise await failure_of(call, self.stage) from None
                 self._write_began_s = None
 
     async def _read_all(self, call: RawCall) -> None:

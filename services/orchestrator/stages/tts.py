@@ -48,7 +48,7 @@ class Speech:
         self.stream = StageStream(
             STAGE,
             StreamHooks(
-                open_call=lambda: stages.call(STAGE),
+                open_call=lambda: stages.call(STAGE, wait=True),
                 config=lambda: config,
                 replay=self._replay,
                 on_response=self._on_response,
@@ -84,6 +84,8 @@ class Speech:
         kind = response.WhichOneof("event")
         if kind == "ready":
             self._hooks.on_ready(response.ready.info)
+        elif kind == "draining":
+            self.stream.move_on()
         elif response.turn_epoch != self._epoch:
             return
         elif kind == "audio":

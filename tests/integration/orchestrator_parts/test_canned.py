@@ -22,6 +22,7 @@ pytestmark = pytest.mark.integration
 
 AGENT = Agent(name="desk", prompt="Be brief.", greeting="Hello there.")
 FORMAT = AudioFormat(16000)
+VOICE = ("", "")
 READY = tts_pb2.SynthesizeResponse(ready=tts_pb2.TtsReady()).SerializeToString()
 
 
@@ -62,15 +63,15 @@ async def rendering(line: Line) -> None:
 async def test_every_sentence_is_on_the_shelf_and_rendered_once() -> None:
     stage = RawStage(rendering, "tts")
     async with shelf(stage) as canned:
-        assert canned.get(AGENT, FORMAT, Phrase.APOLOGY) is None
-        await asyncio.gather(*(canned.prepare(AGENT, FORMAT) for _ in range(3)))
-        await canned.prepare(AGENT, FORMAT)
+        assert canned.get(AGENT, FORMAT, Phrase.APOLOGY, VOICE) is None
+        await asyncio.gather(*(canned.prepare(AGENT, FORMAT, VOICE) for _ in range(3)))
+        await canned.prepare(AGENT, FORMAT, VOICE)
         for phrase in Phrase:
-            found = canned.get(AGENT, FORMAT, phrase)
+            found = canned.get(AGENT, FORMAT, phrase, VOICE)
             assert found is not None
             assert found.pcm.decode() == found.text == AGENT.phrase(phrase)
             assert [word.char_end for word in found.words] == [5]
-        assert canned.get(AGENT, AudioFormat(8000), Phrase.APOLOGY) is None
+        assert canned.get(AGENT, AudioFormat(8000), Phrase.APOLOGY, VOICE) is None
     assert len(stage.lines) == 1
 
 
@@ -97,7 +98,7 @@ async def test_a_service_that_misbehaves_costs_no_call_and_is_asked_again(troubl
 
     stage.script = troubled_first
     async with shelf(stage) as canned:
-        await canned.prepare(AGENT, FORMAT)
-        assert canned.get(AGENT, FORMAT, Phrase.APOLOGY) is None
-        await canned.prepare(AGENT, FORMAT)
-        assert canned.get(AGENT, FORMAT, Phrase.APOLOGY) is not None
+        await canned.prepare(AGENT, FORMAT, VOICE)
+        assert canned.get(AGENT, FORMAT, Phrase.APOLOGY, VOICE) is None
+        await canned.prepare(AGENT, FORMAT, VOICE)
+        assert canned.get(AGENT, FORMAT, Phrase.APOLOGY, VOICE) is not None

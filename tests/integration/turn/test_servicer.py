@@ -160,12 +160,27 @@ async def test_an_engine_that_dies_takes_the_server_out_of_service() -> None:
         assert server.engine_died
 
 
-async def test_a_server_that_stops_closes_open_streams() -> None:
+async def test_a_server_that_stops_tells_the_client_to_go_elsewhere_and_closes_the_stream() -> None:
     settings = fake(drain_grace_ms=50)
     async with serving(TurnService(settings), settings) as (server, channel):
         caller = await Caller.connect(channel)
         await server.stop()
-        assert (await caller.status())[0] is not grpc.StatusCode.OK
+        await caller.until("draining")
+        assert (await caller.status())[0] is grpc.StatusCode.UNAVAILABLE
+
+
+async def test_a_turn_that_is_open_is_ended_before_the_server_lets_go_of_it() -> None:
+    settings = fake(drain_grace_ms=5000)
+    async with serving(TurnService(settings), settings) as (server, channel):
+        caller = await Caller.connect(channel)
+        await caller.audio(SOUND * 10)
+        await caller.until("speech_started")
+        stopping = asyncio.create_task(server.stop())
+        await caller.audio(QUIET * 10)
+        await caller.until("draining")
+        assert caller.kinds()[-2:] == ["end_of_turn", "draining"]
+        await caller.call.done_writing()
+        await stopping
 
 
 async def test_health_is_serving_once_the_models_are_warm(channel: grpc.aio.Channel) -> None:

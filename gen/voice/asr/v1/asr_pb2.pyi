@@ -180,6 +180,7 @@ class RecognizeResponse(google.protobuf.message.Message):
     TIMING_FIELD_NUMBER: builtins.int
     READY_FIELD_NUMBER: builtins.int
     HYPOTHESIS_FIELD_NUMBER: builtins.int
+    DRAINING_FIELD_NUMBER: builtins.int
     turn_epoch: builtins.int
     """Epoch of the utterance this response belongs to."""
     @property
@@ -194,6 +195,10 @@ class RecognizeResponse(google.protobuf.message.Message):
     def hypothesis(self) -> global___Hypothesis:
         """What is recognised so far, or for good."""
 
+    @property
+    def draining(self) -> voice.common.v1.common_pb2.Draining:
+        """The server is about to stop: go on with another stream."""
+
     def __init__(
         self,
         *,
@@ -201,10 +206,11 @@ class RecognizeResponse(google.protobuf.message.Message):
         timing: voice.common.v1.common_pb2.ServerTiming | None = ...,
         ready: global___AsrReady | None = ...,
         hypothesis: global___Hypothesis | None = ...,
+        draining: voice.common.v1.common_pb2.Draining | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["event", b"event", "hypothesis", b"hypothesis", "ready", b"ready", "timing", b"timing"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["event", b"event", "hypothesis", b"hypothesis", "ready", b"ready", "timing", b"timing", "turn_epoch", b"turn_epoch"]) -> None: ...
-    def WhichOneof(self, oneof_group: typing.Literal["event", b"event"]) -> typing.Literal["ready", "hypothesis"] | None: ...
+    def HasField(self, field_name: typing.Literal["draining", b"draining", "event", b"event", "hypothesis", b"hypothesis", "ready", b"ready", "timing", b"timing"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["draining", b"draining", "event", b"event", "hypothesis", b"hypothesis", "ready", b"ready", "timing", b"timing", "turn_epoch", b"turn_epoch"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["event", b"event"]) -> typing.Literal["ready", "hypothesis", "draining"] | None: ...
 
 global___RecognizeResponse = RecognizeResponse
 

@@ -24,15 +24,15 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cvoice/common/v1/common.proto\x12\x0fvoice.common.v1\"W\n\x0b\x41udioFormat\x12\x16\n\x0esample_rate_hz\x18\x01 \x01(\r\x12\x30\n\x08\x65ncoding\x18\x02 \x01(\x0e\x32\x1e.voice.common.v1.AudioEncoding\"P\n\x0cServerTiming\x12\x1b\n\x13received_to_sent_us\x18\x01 \x01(\r\x12\x10\n\x08queue_us\x18\x02 \x01(\r\x12\x11\n\tengine_us\x18\x03 \x01(\r\"E\n\nEngineInfo\x12\x0e\n\x06\x65ngine\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x18\n\x10\x63\x61pacity_streams\x18\x03 \x01(\r\"\r\n\x0b\x46inishInput*M\n\rAudioEncoding\x12\x1e\n\x1a\x41UDIO_ENCODING_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x41UDIO_ENCODING_PCM_S16LE\x10\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cvoice/common/v1/common.proto\x12\x0fvoice.common.v1\"W\n\x0b\x41udioFormat\x12\x16\n\x0esample_rate_hz\x18\x01 \x01(\r\x12\x30\n\x08\x65ncoding\x18\x02 \x01(\x0e\x32\x1e.voice.common.v1.AudioEncoding\"P\n\x0cServerTiming\x12\x1b\n\x13received_to_sent_us\x18\x01 \x01(\r\x12\x10\n\x08queue_us\x18\x02 \x01(\r\x12\x11\n\tengine_us\x18\x03 \x01(\r\"E\n\nEngineInfo\x12\x0e\n\x06\x65ngine\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x18\n\x10\x63\x61pacity_streams\x18\x03 \x01(\r\"\r\n\x0b\x46inishInput\"\n\n\x08\x44raining*M\n\rAudioEncoding\x12\x1e\n\x1a\x41UDIO_ENCODING_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x41UDIO_ENCODING_PCM_S16LE\x10\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'voice.common.v1.common_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_AUDIOENCODING']._serialized_start=306
-  _globals['_AUDIOENCODING']._serialized_end=383
+  _globals['_AUDIOENCODING']._serialized_start=318
+  _globals['_AUDIOENCODING']._serialized_end=395
   _globals['_AUDIOFORMAT']._serialized_start=49
   _globals['_AUDIOFORMAT']._serialized_end=136
   _globals['_SERVERTIMING']._serialized_start=138
@@ -41,4 +41,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ENGINEINFO']._serialized_end=289
   _globals['_FINISHINPUT']._serialized_start=291
   _globals['_FINISHINPUT']._serialized_end=304
+  _globals['_DRAINING']._serialized_start=306
+  _globals['_DRAINING']._serialized_end=316
 # @@protoc_insertion_point(module_scope)

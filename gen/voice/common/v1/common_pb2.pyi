@@ -124,3 +124,17 @@ class FinishInput(google.protobuf.message.Message):
     ) -> None: ...
 
 global___FinishInput = FinishInput
+
+@typing.final
+class Draining(google.protobuf.message.Message):
+    """The server is about to stop, and this is a quiet moment. Open another stream, which another server takes, and leave this
+    one: what is sent on it from here on is not looked at. It is closed with UNAVAILABLE shortly.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+
+global___Draining = Draining

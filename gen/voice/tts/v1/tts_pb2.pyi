@@ -208,6 +208,7 @@ class SynthesizeResponse(google.protobuf.message.Message):
     AUDIO_FIELD_NUMBER: builtins.int
     WORDS_FIELD_NUMBER: builtins.int
     FLUSHED_FIELD_NUMBER: builtins.int
+    DRAINING_FIELD_NUMBER: builtins.int
     turn_epoch: builtins.int
     """Epoch of the turn."""
     @property
@@ -230,6 +231,10 @@ class SynthesizeResponse(google.protobuf.message.Message):
     def flushed(self) -> global___SpeechFlushed:
         """All of an epoch so far is sent."""
 
+    @property
+    def draining(self) -> voice.common.v1.common_pb2.Draining:
+        """The server is about to stop: go on with another stream."""
+
     def __init__(
         self,
         *,
@@ -239,10 +244,11 @@ class SynthesizeResponse(google.protobuf.message.Message):
         audio: global___SpeechAudio | None = ...,
         words: global___WordTimings | None = ...,
         flushed: global___SpeechFlushed | None = ...,
+        draining: voice.common.v1.common_pb2.Draining | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["audio", b"audio", "event", b"event", "flushed", b"flushed", "ready", b"ready", "timing", b"timing", "words", b"words"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["audio", b"audio", "event", b"event", "flushed", b"flushed", "ready", b"ready", "timing", b"timing", "turn_epoch", b"turn_epoch", "words", b"words"]) -> None: ...
-    def WhichOneof(self, oneof_group: typing.Literal["event", b"event"]) -> typing.Literal["ready", "audio", "words", "flushed"] | None: ...
+    def HasField(self, field_name: typing.Literal["audio", b"audio", "draining", b"draining", "event", b"event", "flushed", b"flushed", "ready", b"ready", "timing", b"timing", "words", b"words"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["audio", b"audio", "draining", b"draining", "event", b"event", "flushed", b"flushed", "ready", b"ready", "timing", b"timing", "turn_epoch", b"turn_epoch", "words", b"words"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["event", b"event"]) -> typing.Literal["ready", "audio", "words", "flushed", "draining"] | None: ...
 
 global___SynthesizeResponse = SynthesizeResponse
 

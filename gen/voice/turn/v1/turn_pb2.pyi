@@ -248,6 +248,7 @@ class DetectResponse(google.protobuf.message.Message):
     TURN_RESUMED_FIELD_NUMBER: builtins.int
     INTERRUPTION_FIELD_NUMBER: builtins.int
     BACKCHANNEL_FIELD_NUMBER: builtins.int
+    DRAINING_FIELD_NUMBER: builtins.int
     turn_epoch: builtins.int
     """The newest epoch the client told the server."""
     audio_offset_ms: builtins.int
@@ -288,6 +289,10 @@ class DetectResponse(google.protobuf.message.Message):
     def backchannel(self) -> global___Backchannel:
         """Speech over the agent was a backchannel, a cough or noise: the agent goes on."""
 
+    @property
+    def draining(self) -> voice.common.v1.common_pb2.Draining:
+        """The server is about to stop: go on with another stream."""
+
     def __init__(
         self,
         *,
@@ -302,10 +307,11 @@ class DetectResponse(google.protobuf.message.Message):
         turn_resumed: global___TurnResumed | None = ...,
         interruption: global___Interruption | None = ...,
         backchannel: global___Backchannel | None = ...,
+        draining: voice.common.v1.common_pb2.Draining | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["backchannel", b"backchannel", "eager_end_of_turn", b"eager_end_of_turn", "end_of_turn", b"end_of_turn", "event", b"event", "interruption", b"interruption", "ready", b"ready", "speech_started", b"speech_started", "speech_stopped", b"speech_stopped", "timing", b"timing", "turn_resumed", b"turn_resumed"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["audio_offset_ms", b"audio_offset_ms", "backchannel", b"backchannel", "eager_end_of_turn", b"eager_end_of_turn", "end_of_turn", b"end_of_turn", "event", b"event", "interruption", b"interruption", "ready", b"ready", "speech_started", b"speech_started", "speech_stopped", b"speech_stopped", "timing", b"timing", "turn_epoch", b"turn_epoch", "turn_resumed", b"turn_resumed"]) -> None: ...
-    def WhichOneof(self, oneof_group: typing.Literal["event", b"event"]) -> typing.Literal["ready", "speech_started", "speech_stopped", "eager_end_of_turn", "end_of_turn", "turn_resumed", "interruption", "backchannel"] | None: ...
+    def HasField(self, field_name: typing.Literal["backchannel", b"backchannel", "draining", b"draining", "eager_end_of_turn", b"eager_end_of_turn", "end_of_turn", b"end_of_turn", "event", b"event", "interruption", b"interruption", "ready", b"ready", "speech_started", b"speech_started", "speech_stopped", b"speech_stopped", "timing", b"timing", "turn_resumed", b"turn_resumed"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["audio_offset_ms", b"audio_offset_ms", "backchannel", b"backchannel", "draining", b"draining", "eager_end_of_turn", b"eager_end_of_turn", "end_of_turn", b"end_of_turn", "event", b"event", "interruption", b"interruption", "ready", b"ready", "speech_started", b"speech_started", "speech_stopped", b"speech_stopped", "timing", b"timing", "turn_epoch", b"turn_epoch", "turn_resumed", b"turn_resumed"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["event", b"event"]) -> typing.Literal["ready", "speech_started", "speech_stopped", "eager_end_of_turn", "end_of_turn", "turn_resumed", "interruption", "backchannel", "draining"] | None: ...
 
 global___DetectResponse = DetectResponse
 
