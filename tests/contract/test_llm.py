@@ -16,6 +16,7 @@ import pytest
 from voice.common.v1 import common_pb2
 from voice.llm.v1 import llm_pb2, llm_pb2_grpc
 
+from services.common.registry import load_engine
 from services.common.server import Server
 from services.llm.engine import (
     Finished,
@@ -31,9 +32,6 @@ from services.llm.engine import (
     ToolCall,
 )
 from services.llm.engines import ENGINES
-from services.llm.engines.fake import FakeEngine
-from services.llm.engines.openai import OpenAiEngine
-from services.llm.engines.rules.engine import RulesEngine
 from services.llm.servicer import LlmService
 from services.llm.settings import LlmSettings
 from tests.integration.llm.model_server import model_server, talkative
@@ -50,6 +48,15 @@ SCHEMA = {
 }
 LOOK_UP = Tool("look_up", "Looks up a day.", json.dumps(SCHEMA))
 WRONG_LOOK_UP = Tool("look_up", "Wants a number.", json.dumps({**SCHEMA, "properties": {"day": {"type": "integer"}}}))
+TINY = {
+    "models_dir": Path(".models/test"),
+    "ctranslate2_model": "llama-tiny",
+    "ctranslate2_temperature": 0,
+    "ctranslate2_threads": 1,
+}
+"""The real library with a model that has learned what this suite says (`make test-models`)."""
+ENDLESS = {"ctranslate2_max_tokens": 1_000_000, "ctranslate2_context_tokens": 2_000_000}
+"""Told "talk slowly", that model counts until it is stopped."""
 SCRIPT = """
 script: contract
 entities:
@@ -75,21 +82,21 @@ fallback: What?
 class Case:
     """One engine, with settings under which it talks when told "talk" and calls look_up when told "call tuesday".
 
-    Told "talk slowly" under `slow`, it says a word and then nothing for minutes.
+    Told "talk slowly" under `slow`, it says a word and then nothing, or goes on talking, for minutes.
     """
 
     name: str
     fast: LlmSettings
     slow: LlmSettings
+    model: str = "contract"
+    """A model that it knows."""
+    label: str = ""
+    """What it says of that model, where it is not the name alone."""
 
     def engine(self, settings: LlmSettings) -> LlmEngine:
         """Return a fresh engine."""
-        kinds: dict[str, type[FakeEngine] | type[RulesEngine] | type[OpenAiEngine]] = {
-            "fake": FakeEngine,
-            "rules": RulesEngine,
-            "openai": OpenAiEngine,
-        }
-        return kinds[self.name](settings)
+        engine: LlmEngine = load_engine(ENGINES, self.name, setting="")(settings)
+        return engine
 
 
 @pytest.fixture(params=sorted(ENGINES))
@@ -100,11 +107,12 @@ async def case(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
             told = {"fake_reply": "one two three four five six", "fake_words_per_delta": 1}
             tool = {"fake_tool_when": "call", "fake_tool_name": "look_up", "fake_tool_arguments": '{"day": "tuesday"}'}
             fast = LlmSettings.model_validate({**common, **told, **tool})
-            yield Case("fake", fast, fast.model_copy(update={"fake_delta_delay_ms": 300_000.0}))
+            yield Case("fake", fast, fast.model_copy(update={"fake_delta_delay_ms": 300_000.0}), label="fake")
         case "rules":
             (tmp_path / "contract.yaml").write_text(SCRIPT)
             fast = LlmSettings.model_validate({**common, "rules_dir": tmp_path})
-            yield Case("rules", fast, fast.model_copy(update={"rules_word_delay_ms": 300_000.0}))
+            slow = fast.model_copy(update={"rules_word_delay_ms": 300_000.0})
+            yield Case("rules", fast, slow, label="rules script contract")
         case "openai":
             async with model_server(talkative) as server:
                 fast = LlmSettings.model_validate(
@@ -116,6 +124,9 @@ async def case(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
                     }
                 )
                 yield Case("openai", fast, fast)
+        case "ctranslate2":
+            fast = LlmSettings.model_validate({**common, **TINY})
+            yield Case("ctranslate2", fast, fast.model_copy(update=ENDLESS), "llama-tiny")
         case other:
             raise AssertionError(f"engine {other} has no case: add one, every engine passes this suite")
 
@@ -221,10 +232,19 @@ async def test_many_generations_at_once(case: Case) -> None:
 async def test_says_what_it_is(case: Case) -> None:
     async with started(case, case.fast) as engine:
         assert engine.capabilities.name == case.name
-        assert engine.capabilities.is_language_model == (case.name == "openai")
-        label = engine.model_label("contract")
-        assert label == {"fake": "fake", "rules": "rules script contract", "openai": "contract"}[case.name]
-        assert await engine.prefill(asking("talk")) == 0
+        assert engine.capabilities.is_language_model == (case.name not in ("fake", "rules"))
+        assert engine.model_label(case.model) == (case.label or case.model)
+
+
+async def test_prefill_tells_what_is_cached(case: Case) -> None:
+    async with started(case, case.fast) as engine:
+        for _ in range(2):
+            async with asyncio.timeout(DEADLINE_S):
+                cached = await engine.prefill(asking("talk", LOOK_UP))
+            assert (cached > 0) == engine.capabilities.has_prefix_cache
+            assert engine.running == 0
+        # What is warmed is not said twice, and not left out.
+        assert text_of(await collect(engine, asking("talk", LOOK_UP))) == "one two three four five six"
 
 
 # --- the same through the servicer ---

@@ -3,5 +3,6 @@
 ENGINES = {
     "rules": "services.llm.engines.rules.engine:RulesEngine",
     "openai": "services.llm.engines.openai:OpenAiEngine",
+    "ctranslate2": "services.llm.engines.ctranslate.engine:CTranslate2Engine",
     "fake": "services.llm.engines.fake:FakeEngine",
 }

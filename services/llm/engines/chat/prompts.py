@@ -11,7 +11,7 @@ from tokenizers import Tokenizer
 
 from services.common.errors import InvalidInput
 from services.llm.engine import GenerationRequest, Message, Role
-from services.llm.engines.chat.replies import THINK_OPENS
+from services.llm.engines.chat.replies import CALL_OPENS, THINK_OPENS
 from services.llm.engines.chat.template import ChatTemplate, chat_of
 
 NEEDS = ("tokenizer.json", "tokenizer_config.json")
@@ -37,6 +37,8 @@ class Prompts:
         except Exception as error:  # the library raises bare Exceptions
             raise InvalidInput(f"{folder / 'tokenizer.json'} cannot be loaded: {error}") from None
         self.end_ids = _end_ids(folder, self._template, self.tokenizer)
+        self.hides_special = not _is_special(self.tokenizer, CALL_OPENS)
+        """Whether special tokens may be left out of the text; not so where the tags of calls are among them."""
 
     def prompt(self, request: GenerationRequest) -> Prompt:
         """Return the prompt that asks for the next message. Raises InvalidInput where the template refuses."""
@@ -88,3 +90,9 @@ def _end_ids(folder: Path, template: ChatTemplate, tokenizer: Tokenizer) -> list
         found += eos if isinstance(eos, list) else [eos] if isinstance(eos, int) else []
     own = tokenizer.token_to_id(template.eos_token) if template.eos_token else None
     return list(dict.fromkeys(found if own is None else [*found, own]))
+
+
+def _is_special(tokenizer: Tokenizer, text: str) -> bool:
+    token = tokenizer.token_to_id(text)
+    added = None if token is None else tokenizer.get_added_tokens_decoder().get(token)
+    return added is not None and bool(added.special)

@@ -30,15 +30,23 @@ class ReplyReader:
         self._held = ""
         self._inside = THINK_OPENS if is_thinking else ""
         self._at_start = True
+        self._fed_chars = 0
 
     @property
     def is_in_call(self) -> bool:
         """Whether a call has begun that is not whole yet."""
         return self._inside == CALL_OPENS
 
+    @property
+    def done_chars(self) -> int:
+        """Characters of the reply that are dealt with: all but what is held back and a call that is not whole yet."""
+        in_call = len(CALL_OPENS) if self._inside == CALL_OPENS else 0
+        return self._fed_chars - len(self._held) - in_call
+
     def feed(self, text: str) -> list[Piece]:
         """Return what `text` completes. Raises EngineFault for a call without end."""
         self._held += text
+        self._fed_chars += len(text)
         pieces: list[Piece] = []
         while self._step(pieces):
             pass
@@ -46,10 +54,10 @@ class ReplyReader:
 
     def finish(self) -> list[Piece]:
         """Return what was still held back. Raises EngineFault for a call that is none, or not whole."""
-        rest, self._held = self._held, ""
         if self._inside == CALL_OPENS:
             # The end of the reply stands for the closing tag where nothing but that is missing.
-            return [_whole(rest)]
+            return [_whole(self._held)]
+        rest, self._held = self._held, ""
         return [] if self._inside == THINK_OPENS else self._text(rest)
 
     def _step(self, pieces: list[Piece]) -> bool:

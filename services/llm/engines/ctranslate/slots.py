@@ -1,0 +1,46 @@
+"""Who may run next: a fixed number at once, the rest in order of priority, and not too many waiting."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+
+from services.common.errors import Overloaded
+from services.llm.engine import Priority
+
+
+class Slots:
+    """Slots that are taken in order of priority, then of arrival. Belongs to one event loop."""
+
+    def __init__(self, slots: int, max_waiting: int) -> None:
+        self._free = slots
+        self._max_waiting = max_waiting
+        self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
+        self._arrivals = itertools.count()
+
+    async def take(self, priority: Priority) -> None:
+        """Wait for a slot; whoever has one gives it back with `give_back`. Raises Overloaded where too many wait."""
+        if self._free:
+            self._free -= 1
+            return
+        if len(self._waiting) >= self._max_waiting:
+            raise Overloaded(f"{self._max_waiting} requests wait for the model already")
+        entry = (priority.value, next(self._arrivals), asyncio.get_running_loop().create_future())
+        heapq.heappush(self._waiting, entry)
+        try:
+            await entry[2]
+        except asyncio.CancelledError:
+            if entry in self._waiting:
+                self._waiting.remove(entry)
+                heapq.heapify(self._waiting)
+            else:
+                self.give_back()  # it was handed over at the same moment
+            raise
+
+    def give_back(self) -> None:
+        """Hand the slot to the next that waits."""
+        if self._waiting:
+            heapq.heappop(self._waiting)[2].set_result(None)
+        else:
+            self._free += 1
