@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from typing import Any
 
 import grpc
 import pytest
@@ -18,6 +19,7 @@ from services.tts.engines import ENGINES
 from services.tts.settings import TtsSettings
 from services.tts.text import Phrase, prepare
 from tests.integration.tts.client import Running, running
+from tests.support.piper import PIPER_TINY, shaped_voice
 
 pytestmark = pytest.mark.contract
 
@@ -34,15 +36,36 @@ TEXTS = [
 LONG = "The quick brown fox jumps over the lazy dog, and then it rests for a while. " * 20
 
 
-@pytest.fixture(params=sorted(ENGINES))
-def engine_name(request: pytest.FixtureRequest) -> str:
+@pytest.fixture(params=[*sorted(ENGINES), "piper, decoding in pieces"])
+def variant(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+@pytest.fixture(scope="module")
+def piper_in_pieces(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return shaped_voice(tmp_path_factory.mktemp("voices"))
+
+
 @pytest.fixture
-async def engine(engine_name: str) -> AsyncIterator[TtsEngine]:
+def engine_name(variant: str) -> str:
+    return variant.partition(",")[0]
+
+
+@pytest.fixture
+def voices(variant: str, request: pytest.FixtureRequest) -> dict[str, Any]:
+    """Return settings of the voice to test an engine with: piper's tones, or a voice that can decode in pieces."""
+    if variant == "piper":
+        return PIPER_TINY
+    if not variant.startswith("piper"):
+        return {}
+    in_pieces: dict[str, Any] = request.getfixturevalue("piper_in_pieces")
+    return in_pieces
+
+
+@pytest.fixture
+async def engine(engine_name: str, voices: dict[str, Any]) -> AsyncIterator[TtsEngine]:
     made: TtsEngine = load_engine(ENGINES, engine_name, setting="engine")(
-        TtsSettings(fake_chunk_ms=2000, fake_first_audio_ms=5)
+        TtsSettings(fake_chunk_ms=2000, fake_first_audio_ms=5, **voices)
     )
     await made.start()
     yield made
@@ -50,8 +73,8 @@ async def engine(engine_name: str) -> AsyncIterator[TtsEngine]:
 
 
 @pytest.fixture
-async def server(engine_name: str) -> AsyncIterator[Running]:
-    async with running(engine=engine_name) as made:
+async def server(engine_name: str, voices: dict[str, Any]) -> AsyncIterator[Running]:
+    async with running(engine=engine_name, **voices) as made:
         yield made
 
 

@@ -3,4 +3,5 @@
 ENGINES = {
     "espeak": "services.tts.engines.espeak:EspeakEngine",
     "fake": "services.tts.engines.fake:FakeEngine",
+    "piper": "services.tts.engines.piper:PiperEngine",
 }
