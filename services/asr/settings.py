@@ -40,7 +40,8 @@ class AsrSettings(ServiceSettings):
 
     models_dir: Path = Field(Path(".models"), description="Folder of the models that `parley models pull` fetches.")
     faster_whisper_model: str = Field(
-        "large-v3-turbo", description="faster-whisper: a model's name below models_dir, or the path of its folder."
+        "faster-whisper-large-v3-turbo",
+        description="faster-whisper: a model's name below models_dir, or the path of its folder.",
     )
     faster_whisper_device: WhisperDevice = Field(
         "auto", description="faster-whisper: cuda refuses to start without a GPU; auto takes one if there is one."
@@ -54,7 +55,9 @@ class AsrSettings(ServiceSettings):
     )
     faster_whisper_cpu_threads: int = Field(0, ge=0, description="faster-whisper: threads a worker; 0: up to 4.")
     faster_whisper_beam_size: int = Field(1, gt=0, le=10, description="faster-whisper: beams; 1 is greedy: fastest.")
-    faster_whisper_batch_size: int = Field(8, gt=0, le=128, description="faster-whisper: decodes in one batch.")
+    faster_whisper_batch_size: int = Field(
+        0, ge=0, le=128, description="faster-whisper: decodes in one batch; 0: eight on a GPU, one on a CPU."
+    )
     faster_whisper_max_queue: int = Field(64, gt=0, description="faster-whisper: decodes that may wait.")
     faster_whisper_max_streams: int = Field(64, gt=0, description="faster-whisper: streams at once.")
     faster_whisper_decode_timeout_ms: int = Field(

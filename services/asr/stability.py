@@ -33,10 +33,9 @@ class StablePrefix:
 
     def promised(self, text: str, prefix: str) -> bool:
         """Take a partial whose engine promises to keep `prefix`. Returns False for one that takes a word back."""
-        words, kept = text.split(), prefix.split()
-        if words[: len(kept)] != kept or kept[: len(self._stable)] != self._stable:
+        if not (text.startswith(prefix) and prefix.startswith(self.text)):
             return False
-        self._stable = kept
+        self._stable = prefix.split()
         return True
 
     def accepts(self, text: str) -> bool:

@@ -61,16 +61,17 @@ class FasterWhisper:
             device_index=settings.faster_whisper_device_index,
             compute_type=settings.faster_whisper_compute_type,
             workers=settings.faster_whisper_workers,
+            batch_size=settings.faster_whisper_batch_size,
             cpu_threads=settings.faster_whisper_cpu_threads,
             beam_size=settings.faster_whisper_beam_size,
             context_ms=settings.faster_whisper_context_ms,
             languages=settings.faster_whisper_languages,
         )
-        self._whisper = await asyncio.to_thread(load_whisper, options, settings.faster_whisper_batch_size)
+        self._whisper = await asyncio.to_thread(load_whisper, options)
         self._scheduler = Scheduler(
             self._whisper.decode,
             workers=self._whisper.workers,
-            batch_size=settings.faster_whisper_batch_size,
+            batch_size=self._whisper.batch_size,
             max_queue=settings.faster_whisper_max_queue,
             timeout_s=settings.faster_whisper_decode_timeout_ms / 1000,
         )

@@ -30,8 +30,9 @@ class ScriptedWhisper:
     window_ms = 30_000
     start_of_previous = START_OF_PREVIOUS
 
-    def __init__(self, workers: int = 1) -> None:
+    def __init__(self, workers: int = 1, batch_size: int = 8) -> None:
         self.workers = workers
+        self.batch_size = batch_size
         self.scripts: dict[int, Script] = {}
         self.batches: list[list[int]] = []
         """The streams of each batch, in the order in which they ran."""
@@ -98,11 +99,11 @@ def settings(folder: Path, **fields: Any) -> AsrSettings:
 
 @asynccontextmanager
 async def desk(
-    monkeypatch: pytest.MonkeyPatch, folder: Path, *, workers: int = 1, **fields: Any
+    monkeypatch: pytest.MonkeyPatch, folder: Path, *, workers: int = 1, batch_size: int = 8, **fields: Any
 ) -> AsyncIterator[Desk]:
     """Start an engine over a scripted model."""
-    whisper = ScriptedWhisper(workers)
-    monkeypatch.setattr(faster_whisper, "load_whisper", lambda options, batch_size: whisper)
+    whisper = ScriptedWhisper(workers, batch_size)
+    monkeypatch.setattr(faster_whisper, "load_whisper", lambda options: whisper)
     engine = FasterWhisper(settings(folder, **fields))
     await engine.start()
     try:

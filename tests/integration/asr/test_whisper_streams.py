@@ -6,11 +6,17 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
+import grpc
 import pytest
+from voice.asr.v1 import asr_pb2 as pb
 
+from services.asr.engines import faster_whisper
 from services.asr.engines.faster_whisper import FasterWhisperStream
+from services.asr.servicer import AsrService
 from services.common.errors import EngineDead, EngineFault, InvalidInput, Overloaded
-from tests.integration.asr.scripted_whisper import DEADLINE_S, Desk, ScriptedWhisper, desk, speak
+from tests.integration.asr.caller import Caller
+from tests.integration.asr.scripted_whisper import DEADLINE_S, Desk, ScriptedWhisper, desk, settings, speak
+from tests.support.servers import serving
 from tests.unit.asr.whisper.oracle import Script
 
 pytestmark = pytest.mark.integration
@@ -33,7 +39,7 @@ async def begun(whisper: ScriptedWhisper) -> None:
 async def until(is_so: Callable[[], bool]) -> None:
     """Let the loop turn until something has happened."""
     async with asyncio.timeout(DEADLINE_S):
-        while not is_so():
+        while not is_so():  # noqa: ASYNC110 - no event tells
             await asyncio.sleep(0.001)
 
 
@@ -117,7 +123,7 @@ async def test_the_words_of_a_final_may_go_on(one: Desk) -> None:
 async def test_finals_go_first_and_among_partials_who_waited_longest(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    async with desk(monkeypatch, tmp_path, faster_whisper_batch_size=1, **EAGER_OFF) as opened:
+    async with desk(monkeypatch, tmp_path, batch_size=1, **EAGER_OFF) as opened:
         scripts = [Script().say("i would like to book") for _ in range(5)]
         streams = [await opened.caller(script, place) for place, script in enumerate(scripts)]
         opened.whisper.hold()
@@ -276,3 +282,54 @@ async def test_a_language_that_the_model_lacks_is_refused(one: Desk) -> None:
     with pytest.raises(InvalidInput, match="de, en"):
         await one.caller(Script(), 1, language="fr-FR")
     assert one.engine.running == 0
+
+
+# --- through the servicer ---
+
+
+async def test_a_callers_fault_and_a_dead_device_through_grpc(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    whisper = ScriptedWhisper()
+    monkeypatch.setattr(faster_whisper, "load_whisper", lambda options: whisper)
+    served = settings(tmp_path, **EAGER_OFF)
+    script = Script().say("yes please").pause(200)
+    whisper.scripts = dict.fromkeys(range(1, 4), script)
+    async with serving(AsrService(served), served) as (server, channel):
+        callers = [
+            await Caller.connect(channel, language="en-US", key_terms=[pb.KeyTerm(text=str(number), boost=0.5)])
+            for number in whisper.scripts
+        ]
+        assert callers[0].ready.ready.uses_key_terms
+        assert not callers[0].ready.ready.uses_grammar
+        whisper.failures = [RuntimeError("CUDA failed with error out of memory")]
+        await callers[0].audio(script.pcm)
+        await callers[0].call.write(finalize())
+        assert (await callers[0].failure()).code() is grpc.StatusCode.INTERNAL
+        await callers[1].audio(script.pcm)
+        assert (await callers[1].finalize()).hypothesis.text == "yes please"
+        assert not server.engine_died
+        whisper.failures = [RuntimeError("CUDA failed with error unspecified launch failure")]
+        await callers[2].audio(script.pcm)
+        await callers[2].call.write(finalize())
+        assert (await callers[2].failure()).code() is grpc.StatusCode.INTERNAL
+        assert server.engine_died
+
+
+def finalize() -> pb.RecognizeRequest:
+    return pb.RecognizeRequest(finalize=pb.FinalizeUtterance(finalize_id=1))
+
+
+async def test_the_answer_tells_queue_and_engine_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    async with desk(monkeypatch, tmp_path, **EAGER_OFF) as opened:
+        script = Script().say("yes please").pause(200)
+        stream = await opened.caller(script, 1)
+        await speak(stream, script.pcm)
+        opened.whisper.hold()
+        waiting = asyncio.create_task(stream.finalize())
+        await begun(opened.whisper)
+        opened.whisper.release()
+        recognised = await waiting
+        assert recognised.engine_ms > 0
+        assert recognised.queue_ms > 0
+        assert recognised.language == "en-US"
+        assert [word.text for word in recognised.words] == ["yes", "please"]
+        assert 0 < recognised.confidence <= 1

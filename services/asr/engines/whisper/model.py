@@ -34,6 +34,8 @@ _APPENDED = "\"'.。,，!！?？:：”)]}、"  # noqa: RUF001 - what a Chinese 
 _PREPENDED = "\"'“¿([{-"
 GPU_WORKERS = 2
 """One for finals alone, one for the rest: a final need not wait for a batch of partials to end."""
+GPU_BATCH = 8
+"""A CPU gains nothing from batches (README, what was measured), and a final waits for the batch before it."""
 _MIN_FRAMES = 20
 """Alignment needs some: 0.2 s."""
 
@@ -50,6 +52,8 @@ class ModelOptions:
     """One of ctranslate2's; auto: float16 on a GPU, int8 on a CPU."""
     workers: int
     """Batches at once; 0: `GPU_WORKERS` on a GPU, one on a CPU."""
+    batch_size: int
+    """Decodes in a batch; 0: `GPU_BATCH` on a GPU, one on a CPU."""
     cpu_threads: int
     beam_size: int
     context_ms: int
@@ -78,6 +82,7 @@ class Whisper:
             compute_type = "float16" if self.device == "cuda" else "int8"
         self._options = options
         self.workers = options.workers or (GPU_WORKERS if self.device == "cuda" else 1)
+        self.batch_size = options.batch_size or (GPU_BATCH if self.device == "cuda" else 1)
         self._model = WhisperModel(
             str(options.folder),
             device=self.device,
@@ -165,8 +170,9 @@ class Whisper:
         ]
 
     def _features(self, samples: Float32) -> Float32:
-        features: Float32 = self._model.feature_extractor(samples)[:, : self._model.feature_extractor.nb_max_frames]
-        return features
+        extractor = self._model.feature_extractor
+        features: Float32 = extractor(samples)[:, :-1]  # the last is of the extractor's own padding
+        return features[:, : extractor.nb_max_frames]
 
     def _languages(self, questions: Sequence[Question], encoded: Any) -> list[tuple[str, float]]:
         if all(question.language != DETECT for question in questions) or not self._model.model.is_multilingual:
@@ -199,7 +205,7 @@ class Whisper:
         return words
 
 
-def load_whisper(options: ModelOptions, batch_size: int) -> Whisper:
+def load_whisper(options: ModelOptions) -> Whisper:
     """Load and decode, alone and as a whole batch: libraries that are missing show here, and kernels are chosen.
 
     Raises InvalidInput where the model does not run.
@@ -208,7 +214,7 @@ def load_whisper(options: ModelOptions, batch_size: int) -> Whisper:
         whisper = Whisper(options)
         noise = np.random.default_rng(0).standard_normal(RATE_HZ).astype(np.float32) * np.float32(0.01)
         question = Question(noise, whisper.languages[0], (), (), max_new_tokens=4)
-        for count in dict.fromkeys((1, batch_size)):
+        for count in dict.fromkeys((1, whisper.batch_size)):
             whisper.decode([question] * count)
     except (RuntimeError, ValueError) as error:
         raise InvalidInput(f"the model in {options.folder} does not run: {error}") from error
