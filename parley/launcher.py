@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import os
 import signal
 import subprocess
@@ -29,7 +28,6 @@ STOP_GRACE_S = 12.0
 """A little over the services' own drain grace."""
 POLL_S = 0.05
 TAIL_LINES = 15
-_PR_SET_PDEATHSIG = 1
 
 Progress = Callable[[str, str, float], None]
 """Called with a service's name, how it stands ("starting", "ready", "stopped") and the seconds since it began."""
@@ -92,13 +90,25 @@ class Launcher:
             process.wait()
         self._processes.clear()
 
+    async def redeploy(self, name: str, env: Mapping[str, str], deadline_s: float = START_DEADLINE_S) -> None:
+        """Stop one service in order, then run it anew on its port with `env` on top; return once it is healthy.
+
+        Calls go on meanwhile. Raises LaunchError where the new one does not start.
+        """
+        old = self._processes.pop(name)
+        await stop_all([self._as_running(name, old)])
+        old.wait()
+        self._spawn(name, env)
+        await self._wait_healthy(name, lambda *_: None, deadline_s)
+
     @property
     def running(self) -> list[Running]:
         """The processes, as the state file holds them."""
-        return [
-            Running(name, process.pid, self.ports[name], procfs.start_ticks(process.pid), str(self.log_path(name)))
-            for name, process in self._processes.items()
-        ]
+        return [self._as_running(name, process) for name, process in self._processes.items()]
+
+    def _as_running(self, name: str, process: subprocess.Popen[bytes]) -> Running:
+        started = procfs.start_ticks(process.pid)
+        return Running(name, process.pid, self.ports[name], started, str(self.log_path(name)))
 
     def target(self, name: str) -> str:
         """Return a service's host:port."""
@@ -150,20 +160,20 @@ class Launcher:
             chosen[f"{prefix}_REUSE_PORT"] = "true"  # the port is held for it (ports.reserved) until it is healthy
         return defaults | inherited | chosen | dict(self._plan.extra_env or {})
 
-    def _spawn(self, name: str) -> None:
+    def _spawn(self, name: str, env: Mapping[str, str] | None = None) -> None:
         path = self.log_path(name)
         path.parent.mkdir(parents=True, exist_ok=True)
         module = (self._plan.modules or {}).get(name, f"services.{name}")
+        owned = ["services.common.owned", str(os.getpid())] if self._plan.is_owned else []
         with path.open("wb") as log:
             self._processes[name] = subprocess.Popen(  # noqa: S603 - our own interpreter and our own module
-                [sys.executable, "-m", module],
+                [sys.executable, "-m", *owned, module],
                 cwd=runstate.home(),
-                env=self._environment(name),
+                env=self._environment(name) | dict(env or {}),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # a Ctrl-C in the terminal reaches us alone: we stop them in order
-                preexec_fn=_end_with_parent if self._plan.is_owned and sys.platform == "linux" else None,
             )
 
     async def _wait_healthy(self, name: str, progress: Progress, deadline_s: float) -> None:
@@ -228,8 +238,3 @@ def tail(path: Path, lines: int = TAIL_LINES) -> list[str]:
         return path.read_text(errors="replace").splitlines()[-lines:]
     except OSError:
         return []
-
-
-def _end_with_parent() -> None:
-    """Ask Linux to send SIGTERM to this (child) process when its parent dies, even of a SIGKILL."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
