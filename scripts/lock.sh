@@ -34,6 +34,7 @@ image asr-cpu "${cpu[@]}" asr-pocketsphinx asr-faster-whisper
 image turn-cpu "${cpu[@]}" turn-silero-smart-turn
 image llm-cpu "${cpu[@]}" llm-rules llm-openai llm-ctranslate2
 image tts-cpu "${cpu[@]}" tts-espeak tts-piper
+compile --universal --constraint "$dev" requirements/images/models.in -o requirements/images/models.lock
 # CUDA: Linux on x86-64. onnxruntime-gpu is the same module as onnxruntime, which piper-tts asks for: never both.
 linux=(--python-platform=x86_64-manylinux_2_28 --constraint=requirements/images/cuda13.txt)
 gpu=("${linux[@]}" "--constraint=$dev" "${no_terminal[@]}")
