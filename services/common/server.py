@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import grpc
 import grpc.aio
@@ -86,6 +86,14 @@ class Service(Protocol):
         """Release everything. Called last, and also after a failed start."""
 
 
+@runtime_checkable
+class Mortal(Protocol):
+    """A service that can tell without being asked that its engine has died; one that cannot is asked by its callers."""
+
+    async def wait_dead(self) -> str:
+        """Return once the engine can serve no more, with the reason."""
+
+
 class Server:
     """One gRPC server with health, reflection, error mapping and an orderly end. Tests use it in process, too."""
 
@@ -96,6 +104,7 @@ class Server:
         self._stop = asyncio.Event()
         self._engine_died = False
         self._started = False
+        self._watching: asyncio.Task[None] | None = None
         self.interceptor = ErrorInterceptor(settings.max_streams, self._on_engine_dead)
         self._server = grpc.aio.server(
             interceptors=[self.interceptor],
@@ -126,6 +135,8 @@ class Server:
         began = time.monotonic()
         await service.start()
         self._started = True
+        if isinstance(service, Mortal):
+            self._watching = asyncio.create_task(self._watch(service), name="engine-watch")
         await self._set_health(SERVING)
         log.info("serving", extra={"port": self.port, "warm_up_ms": round((time.monotonic() - began) * 1000)})
 
@@ -146,6 +157,8 @@ class Server:
         if self._engine_died:
             grace_s = min(grace_s, DEAD_ENGINE_GRACE_S)
         self.interceptor.draining = True
+        if self._watching is not None:
+            self._watching.cancel()
         await self._set_health(NOT_SERVING)
         try:
             with contextlib.suppress(TimeoutError):
@@ -171,6 +184,10 @@ class Server:
     def engine_died(self) -> bool:
         """Whether the server stopped because its engine died."""
         return self._engine_died
+
+    async def _watch(self, service: Mortal) -> None:
+        log.critical("the engine is dead", extra={"reason": await service.wait_dead()})
+        self._on_engine_dead()
 
     def _on_engine_dead(self) -> None:
         self._engine_died = True

@@ -45,10 +45,12 @@ _REASONS = {
 MAX_SESSION_ID_CHARS = 128
 
 
-def generation_request(config: llm_pb2.GenerateConfig, settings: LlmSettings) -> GenerationRequest:
-    """Return what to generate. Raises InvalidInput that says which message or setting is no good, and why."""
+def generation_request(config: llm_pb2.GenerateConfig, settings: LlmSettings, tenant: str = "") -> GenerationRequest:
+    """Return what to generate, for whom. Raises InvalidInput that says which message or setting is no good, and why."""
     if len(config.session_id) > MAX_SESSION_ID_CHARS:
         raise InvalidInput(f"session_id of {len(config.session_id)} characters: send at most {MAX_SESSION_ID_CHARS}")
+    if len(tenant) > MAX_SESSION_ID_CHARS:
+        raise InvalidInput(f"x-tenant-id of {len(tenant)} characters: send at most {MAX_SESSION_ID_CHARS}")
     if not config.messages:
         raise InvalidInput("no messages: send the conversation, oldest first")
     if len(config.messages) > settings.max_messages:
@@ -65,6 +67,7 @@ def generation_request(config: llm_pb2.GenerateConfig, settings: LlmSettings) ->
         priority=_PRIORITIES[config.priority],
         speculative=config.speculative,
         language=config.language,
+        tenant=tenant,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 
 class Role(Enum):
@@ -90,6 +90,8 @@ class GenerationRequest:
     speculative: bool = False
     language: str = ""
     """BCP 47 tag to answer in; empty leaves it to the model."""
+    tenant: str = ""
+    """Whose conversation it is: what is computed for one tenant is never found by another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,3 +162,11 @@ class LlmEngine(Protocol):
 
     async def prefill(self, request: GenerationRequest) -> int:
         """Warm the prefix cache with a conversation; return its tokens now cached, 0 where there is no cache."""
+
+
+@runtime_checkable
+class MortalEngine(Protocol):
+    """An engine that notices its own death without a caller."""
+
+    async def wait_dead(self) -> str:
+        """Return once the engine can serve no more, with the reason."""

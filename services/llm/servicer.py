@@ -18,7 +18,7 @@ from services.common.registry import load_engine
 from services.common.server import Rpc, register_rpcs
 from services.common.telemetry import incoming_context, tracer
 from services.llm.convert import event_response, generation_request
-from services.llm.engine import Finished, GenerationRequest, LlmEngine
+from services.llm.engine import Finished, GenerationRequest, LlmEngine, MortalEngine
 from services.llm.engines import ENGINES
 from services.llm.settings import LlmSettings
 from services.llm.stream import Outbox, cancel, pump
@@ -32,6 +32,8 @@ class _ClientGone(Exception):
 log = logging.getLogger(__name__)
 
 GRPC_NAME = "voice.llm.v1.LanguageModel"
+TENANT_KEY = "x-tenant-id"
+"""Metadata that names whose conversation it is. It comes from the orchestrator, not from a caller."""
 Context: TypeAlias = "grpc.aio.ServicerContext[llm_pb2.GenerateRequest, llm_pb2.GenerateResponse]"
 Requests: TypeAlias = AsyncIterator[llm_pb2.GenerateRequest]
 
@@ -70,6 +72,13 @@ class LlmService:
         label = self._engine.model_label("")
         log.info("engine ready", extra={"engine": self._engine.capabilities.name, "model": label})
 
+    async def wait_dead(self) -> str:
+        """Return once the engine has noticed its own death; never, where it cannot."""
+        if isinstance(self._engine, MortalEngine):
+            return await self._engine.wait_dead()
+        never: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        return await never
+
     async def drain(self) -> None:
         """Nothing of its own to tell: a generation is short, and the server waits for those that run."""
 
@@ -82,7 +91,7 @@ class LlmService:
     async def prefill(self, request: llm_pb2.PrefillRequest, context: Context) -> llm_pb2.PrefillResponse:
         """Warm the engine's prefix cache. Raises TimedOut past the total timeout."""
         engine = self._ready_engine()
-        wanted = generation_request(request.config, self._settings)
+        wanted = generation_request(request.config, self._settings, _tenant(context))
         compile_tools(wanted.tools)
         engine.model_label(wanted.model)
         try:
@@ -127,6 +136,11 @@ class LlmService:
         return self._engine
 
 
+def _tenant(context: Context) -> str:
+    named = dict(context.invocation_metadata() or ()).get(TENANT_KEY, "")
+    return named if isinstance(named, str) else ""
+
+
 class _Generation:
     """One Generate stream, from its config to its end."""
 
@@ -140,7 +154,7 @@ class _Generation:
         self._context = context
         self._session_id = config.session_id
         self._turn_epoch = config.turn_epoch
-        self._request: GenerationRequest = generation_request(config, settings)
+        self._request: GenerationRequest = generation_request(config, settings, _tenant(context))
         self._validators: Validators = compile_tools(self._request.tools)
         self._model_label = engine.model_label(self._request.model)
         self._first_output_s: float | None = None
