@@ -23,6 +23,8 @@ FRAMES = 3000
 """What Whisper's features are padded to: 30 s of 10 ms."""
 POSITIONS = FRAMES // 2
 TOKENS = 448
+NEVER = -1e4
+"""The bias of tokens that the model does not say; float16 holds it."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,9 @@ def _filled_spec(params: Params, shape: Shape) -> WhisperSpec:
             _linear(layer.ffn.linear_0, weights["ffn"]["up"])
             _linear(layer.ffn.linear_1, weights["ffn"]["down"])
     decoder.embeddings.weight = decoder.projection.weight = np.asarray(params["embeddings"])
+    # What was never learned is barred, or it would be as likely as chance has it.
+    decoder.projection.bias = np.full(len(params["embeddings"]), NEVER, np.float32)
+    decoder.projection.bias[list(vocabulary.said_ids())] = 0
     return spec
 
 

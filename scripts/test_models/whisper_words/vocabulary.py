@@ -10,11 +10,13 @@ import functools
 
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
-from scripts.test_models.whisper_words.words import ALL_WORDS
+from scripts.test_models.whisper_words.words import ALL_WORDS, WORDS
 
 TIMESTAMP_S = 0.02
 """What one timestamp token stands for."""
 TIMESTAMPS = 1501
+LATEST_S = 12
+"""The model tells times up to here, to a tenth of a second."""
 _LANGUAGES = """
 en zh de es ru ko fr ja pt tr pl ca nl ar sv it id hi fi vi he uk el ms cs ro da hu ta no th ur hr bg lt la mi ml cy sk
 te fa lv bn sr az sl kn et mk br eu is hy ne mn bs kk sq sw gl mr pa si km sn yo so af oc ka be tg sd gu am yi lo uz fo
@@ -82,6 +84,14 @@ def timestamp_id(seconds: float) -> int:
 def word_id(word: str) -> int:
     """Return the one token of a word that the model knows."""
     return text_tokens().index(byte_characters()[SPACE] + word)
+
+
+@functools.cache
+def said_ids() -> tuple[int, ...]:
+    """Return the ids, ascending, that the model may say: words, times, and what stands at the edges of a transcript."""
+    names = ("endoftext", "transcribe", "nospeech", *WORDS)
+    times = (timestamp_id(tenth / 10) for tenth in range(10 * LATEST_S))
+    return tuple(sorted([*map(word_id, ALL_WORDS), *map(special_id, names), *times]))
 
 
 def tokenizer() -> Tokenizer:
