@@ -27,7 +27,7 @@ def _later(module: str) -> Make:
 RECIPES = (
     Recipe("piper-tiny", ("onnx", "piper-tts"), _later("piper_tiny.make")),
     Recipe("llama-tiny", ("ctranslate2", "tokenizers", "jax"), _later("llama_tiny.make"), shared=("training.py",)),
-    Recipe("whisper-words", ("ctranslate2", "tokenizers"), _later("whisper_words.make")),
+    Recipe("whisper-words", ("ctranslate2", "tokenizers"), _later("whisper_words.plumbing")),
 )
 
 
