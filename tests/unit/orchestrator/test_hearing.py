@@ -316,6 +316,27 @@ def test_a_new_turn_detector_without_an_utterance_counts_from_now() -> None:
     assert line.asr_pcm().endswith(line.ms(2000, 2050))
 
 
+@pytest.mark.parametrize("outage_ms", [300, 5000])
+def test_a_new_turn_detector_is_told_what_no_stream_has_heard(outage_ms: int) -> None:
+    line = Line()
+    line.say(2000)
+    line.hearing.turn_lost()
+    line.say(outage_ms)
+    line.hearing.turn_lost()  # still the same outage
+    assert pcm_of(line.hearing.replay_turn()) == line.ms(2000, 2000 + outage_ms)
+    assert list(line.hearing.replay_turn()) == []  # told once
+
+
+def test_of_a_long_outage_a_new_turn_detector_is_told_the_end() -> None:
+    line = Line()
+    line.say(1000)
+    line.hearing.turn_lost()
+    line.say(20_000)
+    told = pcm_of(line.hearing.replay_turn())
+    assert line.said.endswith(told)
+    assert line.format.duration_ms(len(told)) == pytest.approx(REPLAY_MS, abs=20)
+
+
 # --- time and memory --------------------------------------------------------------------------------------------------
 
 
