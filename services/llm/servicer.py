@@ -223,7 +223,8 @@ class _Generation:
         try:
             await self._follow(requests, pumping)
         except Exception as failure:
-            self._outbox.fail(failure)
+            self._outbox.abandon(failure)
+            pumping.cancel()
 
     async def _follow(self, requests: Requests, pumping: asyncio.Task[None]) -> None:
         """Read what follows the config. The end of the requests without `finish` means that the client has gone."""

@@ -44,11 +44,14 @@ class Outbox:
         self._pending: list[Stamped] = []
         self._chars = 0
         self._failure: Exception | None = None
+        self._is_abandoned = False
         self._filled = asyncio.Event()
         self._emptied = asyncio.Event()
 
     async def put(self, event: LlmEvent) -> None:
         """Add an event, and wait while the outbox is over its bound."""
+        if self._is_abandoned:
+            return
         last = self._pending[-1] if self._pending else None
         if isinstance(event, TextDelta):
             self._chars += len(event.text)
@@ -68,7 +71,7 @@ class Outbox:
 
         Once all is taken, raises what `fail` was told.
         """
-        while not self._pending:
+        while not self._pending or self._is_abandoned:
             if self._failure is not None:
                 raise self._failure
             self._filled.clear()
@@ -90,6 +93,13 @@ class Outbox:
         makes the abort that should follow fail, and the client never hears of it.
         """
         self._failure = self._failure or failure
+        self._filled.set()
+
+    def abandon(self, failure: Exception) -> None:
+        """End with an error at once: nobody wants what is pending, nor what an engine that never pauses would add."""
+        self._failure = failure
+        self._is_abandoned = True
+        self.drop_pending()
         self._filled.set()
 
     def drop_pending(self) -> None:

@@ -34,6 +34,7 @@ from services.llm.engine import (
 from services.llm.engines import ENGINES
 from services.llm.servicer import LlmService
 from services.llm.settings import LlmSettings
+from tests.integration.llm import vllm_stand_in
 from tests.integration.llm.model_server import model_server, talkative
 from tests.support.servers import serving
 
@@ -48,8 +49,9 @@ SCHEMA = {
 }
 LOOK_UP = Tool("look_up", "Looks up a day.", json.dumps(SCHEMA))
 WRONG_LOOK_UP = Tool("look_up", "Wants a number.", json.dumps({**SCHEMA, "properties": {"day": {"type": "integer"}}}))
+MODELS = Path(".models/test")
 TINY = {
-    "models_dir": Path(".models/test"),
+    "models_dir": MODELS,
     "ctranslate2_model": "llama-tiny",
     "ctranslate2_temperature": 0,
     "ctranslate2_threads": 1,
@@ -92,6 +94,8 @@ class Case:
     """A model that it knows."""
     label: str = ""
     """What it says of that model, where it is not the name alone."""
+    is_constrained: bool = False
+    """Whether it cannot write a call that breaks its schema."""
 
     def engine(self, settings: LlmSettings) -> LlmEngine:
         """Return a fresh engine."""
@@ -124,6 +128,12 @@ async def case(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
                     }
                 )
                 yield Case("openai", fast, fast)
+        case "vllm":
+            # The real one needs a GPU. This one is scripted, with its signatures; `vllm.check` compares the two.
+            vllm_stand_in.install()
+            fast = LlmSettings.model_validate({**common, "models_dir": MODELS, "vllm_model": "llama-tiny"})
+            endless = {"vllm_max_tokens": 1_000_000, "vllm_max_model_len": 2_000_000}
+            yield Case("vllm", fast, fast.model_copy(update=endless), "llama-tiny", is_constrained=True)
         case "ctranslate2":
             fast = LlmSettings.model_validate({**common, **TINY})
             yield Case("ctranslate2", fast, fast.model_copy(update=ENDLESS), "llama-tiny")
@@ -314,7 +324,8 @@ async def test_served_cancel_aborts_and_is_answered(case: Case) -> None:
         responses = []
         async for response in call:
             responses.append(response)
-            if response.WhichOneof("event") == "text_delta":
+            if len(responses) == 2:
+                assert response.WhichOneof("event") == "text_delta"
                 assert running.service.running == 1
                 await call.write(llm_pb2.GenerateRequest(cancel=llm_pb2.CancelGeneration()))
         assert responses[-1].finished.reason == llm_pb2.FINISH_REASON_CANCELLED
@@ -353,20 +364,26 @@ async def test_served_an_invalid_tool_call_never_leaves(case: Case) -> None:
     async with served(case, case.fast) as running:
         call = running.stub.Generate(timeout=DEADLINE_S)
         await call.write(config("call tuesday", WRONG_LOOK_UP))
-        kinds = []
-        with pytest.raises(grpc.aio.AioRpcError) as failure:
-            kinds += [response.WhichOneof("event") async for response in call]
-        assert "tool_call" not in kinds
-        assert failure.value.code() == grpc.StatusCode.INTERNAL
-        assert "look_up" in (failure.value.details() or "")
-        assert "tuesday" not in (failure.value.details() or "")
+        responses = []
+        if case.is_constrained:
+            responses += [response async for response in call]
+            calls = [response.tool_call for response in responses if response.WhichOneof("event") == "tool_call"]
+            assert [type(json.loads(call.arguments_json)["day"]) for call in calls] == [int]
+        else:
+            with pytest.raises(grpc.aio.AioRpcError) as failure:
+                responses += [response async for response in call]
+            assert "tool_call" not in [response.WhichOneof("event") for response in responses]
+            assert failure.value.code() == grpc.StatusCode.INTERNAL
+            assert "look_up" in (failure.value.details() or "")
+            assert "tuesday" not in (failure.value.details() or "")
         await running.released()
 
 
 async def test_served_one_bad_stream_does_not_disturb_the_others(case: Case) -> None:
+    tool = Tool("look_up", "Has no schema.", "{}") if case.is_constrained else WRONG_LOOK_UP
     async with served(case, case.fast) as running:
         good = [generate(running, config("talk")) for _ in range(8)]
-        bad = [generate(running, config("call tuesday", WRONG_LOOK_UP)) for _ in range(2)]
+        bad = [generate(running, config("call tuesday", tool)) for _ in range(2)]
         results = await asyncio.gather(*good, *bad, return_exceptions=True)
         for result in results[:8]:
             assert isinstance(result, list)

@@ -140,3 +140,16 @@ async def test_nothing_after_finished_leaves() -> None:
     await pumping(engine, outbox)
     assert await taken(outbox) == [TextDelta("a"), STOP]
     assert engine.closed.is_set()
+
+
+async def test_an_outbox_that_is_abandoned_ends_at_once_however_much_the_engine_adds() -> None:
+    outbox = Outbox(max_chars=3)
+    await outbox.put(TextDelta("one"))
+    full = asyncio.create_task(outbox.put(TextDelta("two")))
+    await asyncio.sleep(0)
+    outbox.abandon(EngineFault("the client left"))
+    async with asyncio.timeout(DEADLINE_S):
+        await full
+        await outbox.put(TextDelta("more than fits"))
+        with pytest.raises(EngineFault, match="left"):
+            await outbox.take()
