@@ -295,7 +295,7 @@ async def test_a_callers_fault_and_a_dead_device_through_grpc(monkeypatch: pytes
     whisper.scripts = dict.fromkeys(range(1, 4), script)
     async with serving(AsrService(served), served) as (server, channel):
         callers = [
-            await Caller.connect(channel, language="en-US", key_terms=[pb.KeyTerm(text=str(number), boost=0.5)])
+            await Caller.connect(channel, partial_interval_ms=5000, key_terms=[pb.KeyTerm(text=str(number), boost=0.5)])
             for number in whisper.scripts
         ]
         assert callers[0].ready.ready.uses_key_terms

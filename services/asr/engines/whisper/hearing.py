@@ -11,7 +11,7 @@ from services.asr.engines.whisper.language import LanguageChoice
 from services.asr.engines.whisper.prompt import previous_tokens
 from services.asr.engines.whisper.transcript import Heard, Transcript, written
 from services.asr.engines.whisper.verdict import Thresholds, confidence, is_imagined, without_loops
-from services.common.audio import BYTES_PER_SAMPLE, Float32, pcm_to_float
+from services.common.audio import BYTES_PER_SAMPLE, pcm_to_float
 
 RATE_HZ = 16_000
 BYTES_PER_MS = RATE_HZ * BYTES_PER_SAMPLE // 1000
@@ -42,7 +42,8 @@ class StreamSetup:
 class Question:
     """One decode: a piece of an utterance, all that the model has to know of it."""
 
-    samples: Float32
+    pcm: bytes
+    """16 kHz PCM16."""
     language: str
     """Whisper's code; empty: detect it."""
     previous: tuple[int, ...]
@@ -56,6 +57,11 @@ class Question:
     """End of the speech that an answer covers."""
     is_cut_short: bool = False
     """Whether the window ended before the speech did."""
+
+    @property
+    def length_ms(self) -> int:
+        """How long its audio is."""
+        return len(self.pcm) // BYTES_PER_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,16 +150,14 @@ class Hearing:
             self._window_ms = max(before, stretch.start_ms - LEAD_MS)
             self._forget_audio()
         heard_ms = self._dropped_ms + len(self._pcm) // BYTES_PER_MS
-        end_ms, covers_ms = min(stretch.end_ms + TRAIL_MS, heard_ms), stretch.end_ms
-        is_cut_short = end_ms - self._window_ms > self._setup.window_ms
-        if is_cut_short:
-            end_ms = self._window_ms + self._setup.window_ms
-            covers_ms = min(covers_ms, end_ms)
+        full_ms = self._window_ms + self._setup.window_ms
+        end_ms = min(stretch.end_ms + TRAIL_MS, heard_ms, full_ms)
+        covers_ms = min(stretch.end_ms, full_ms)
         self._asked_ms = covers_ms
         transcript = self._transcript
         past = [token for word in transcript.past for token in word.tokens]
         return Question(
-            samples=self._samples(self._window_ms, end_ms),
+            pcm=self._audio(self._window_ms, end_ms),
             language=self._language.wanted,
             previous=previous_tokens(self._setup.start_of_previous, self._terms, past),
             prefix=tuple(token for word in transcript.committed for token in word.tokens),
@@ -161,7 +165,7 @@ class Hearing:
             fallback_language=self._language.current,
             start_ms=self._window_ms,
             covers_ms=covers_ms,
-            is_cut_short=is_cut_short,
+            is_cut_short=stretch.end_ms > full_ms,
         )
 
     def abandon(self, question: Question) -> None:
@@ -171,7 +175,7 @@ class Hearing:
 
     def learn(self, question: Question, answer: Answer) -> None:
         """Take the answer to the latest question."""
-        length_ms = len(question.samples) * 1000 // RATE_HZ
+        length_ms = question.length_ms
         self._language.learn(answer.language, answer.language_probability, length_ms)
         words = without_loops(answer.words)
         if is_imagined(words, answer.no_speech, answer.log_probability, self._setup.thresholds):
@@ -209,9 +213,9 @@ class Hearing:
         from_ms, to_ms = (left.start_ms + left.end_ms) // 2, (right.start_ms + right.end_ms) // 2
         return max(self._window_ms, self._gate.quietest_ms(from_ms, to_ms))
 
-    def _samples(self, start_ms: int, end_ms: int) -> Float32:
+    def _audio(self, start_ms: int, end_ms: int) -> bytes:
         first = (start_ms - self._dropped_ms) * BYTES_PER_MS
-        return pcm_to_float(bytes(self._pcm[first : (end_ms - self._dropped_ms) * BYTES_PER_MS]))
+        return bytes(memoryview(self._pcm)[first : (end_ms - self._dropped_ms) * BYTES_PER_MS])
 
     def _forget_audio(self) -> None:
         """Drop the audio before the window."""

@@ -23,7 +23,7 @@ from faster_whisper.transcribe import get_suppressed_tokens, merge_punctuations
 from services.asr.engines.whisper.hearing import RATE_HZ, Answer, Question
 from services.asr.engines.whisper.language import DETECT, detected
 from services.asr.engines.whisper.transcript import Heard
-from services.common.audio import Float32
+from services.common.audio import Float32, float_to_pcm, pcm_to_float
 from services.common.errors import InvalidInput
 
 log = logging.getLogger(__name__)
@@ -134,7 +134,7 @@ class Whisper:
 
     def decode(self, questions: Sequence[Question]) -> list[Answer]:
         """Answer a batch; all its questions have `previous` of one length. Raises what ctranslate2 raises."""
-        features = [self._features(question.samples) for question in questions]
+        features = [self._features(pcm_to_float(question.pcm)) for question in questions]
         frames = max(self._context_frames, *(one.shape[1] for one in features))
         encoded = self._model.encode(np.stack([_padded(one, frames) for one in features]))
         languages = self._languages(questions, encoded)
@@ -153,8 +153,8 @@ class Whisper:
             suppress_tokens=self._suppressed,
         )
         texts = [
-            [token for token in one.sequences_ids[0] if token < self._tokenizer(code).eot]
-            for one, (code, _) in zip(generated, languages, strict=True)
+            self._text(one.sequences_ids[0], question, code)
+            for question, one, (code, _) in zip(questions, generated, languages, strict=True)
         ]
         lengths = [max(_MIN_FRAMES, one.shape[1]) for one in features]
         words = self._words(encoded, texts, [code for code, _ in languages], lengths)
@@ -168,6 +168,11 @@ class Whisper:
             )
             for question, one, heard, (code, share) in zip(questions, generated, words, languages, strict=True)
         ]
+
+    def _text(self, tokens: Sequence[int], question: Question, language: str) -> list[int]:
+        """Return the text's tokens, no more than were asked for: the batch ran as long as its longest needed."""
+        asked = tokens[: len(question.prefix) + question.max_new_tokens]
+        return [token for token in asked if token < self._tokenizer(language).eot]
 
     def _features(self, samples: Float32) -> Float32:
         extractor = self._model.feature_extractor
@@ -213,7 +218,7 @@ def load_whisper(options: ModelOptions) -> Whisper:
     try:
         whisper = Whisper(options)
         noise = np.random.default_rng(0).standard_normal(RATE_HZ).astype(np.float32) * np.float32(0.01)
-        question = Question(noise, whisper.languages[0], (), (), max_new_tokens=4)
+        question = Question(float_to_pcm(noise), whisper.languages[0], (), (), max_new_tokens=4)
         for count in dict.fromkeys((1, whisper.batch_size)):
             whisper.decode([question] * count)
     except (RuntimeError, ValueError) as error:

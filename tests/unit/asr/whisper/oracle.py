@@ -62,7 +62,7 @@ class Script:
 
     def answer(self, question: Question) -> Answer:
         self.asked.append(question)
-        end_ms = question.start_ms + len(question.samples) // 16
+        end_ms = question.start_ms + question.length_ms
         heard = []
         for one in self.said:
             if one.start_ms + WORD_MS // 2 < question.start_ms or one.start_ms + 40 > end_ms:
