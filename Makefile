@@ -16,6 +16,8 @@ PROTO_BASE ?=
 export PROTO_BASE
 # More arguments for pytest, such as PYTEST_ARGS='-k barge_in -x'.
 PYTEST_ARGS ?=
+# Options of deploy/check_compose.py, such as COMPOSE_ARGS='--engine podman --compose podman-compose'.
+COMPOSE_ARGS ?=
 
 ##@ Use it
 help: ## Show what can be made
@@ -53,6 +55,9 @@ test-e2e: .setup-dev .models .test-models .redis ## Run the tests of whole calls
 	@$(PY) -m pytest -m e2e $(PYTEST_ARGS)
 
 test-models: .setup-dev .test-models ## Make the tiny models that the tests of the real engines load: .models/test
+
+check-compose: setup ## Bring the CPU compose file up and kill every service under live calls (needs docker; COMPOSE_ARGS)
+	@$(PY) deploy/check_compose.py $(COMPOSE_ARGS)
 
 check: lint type check-contracts check-proto ## Check all that can be checked without running it
 	@echo "all checks passed"
@@ -104,7 +109,7 @@ clean: ## Remove what make made: environments, caches, models, out/
 .redis:
 	@scripts/need_redis.sh
 
-.PHONY: help setup demo up down bench test test-unit test-contract test-integration test-e2e check lint type format \
+.PHONY: help setup demo up down bench test test-unit test-contract test-integration test-e2e check-compose check lint type format \
 	check-contracts proto check-proto lock clean .setup-cpu .setup-dev .setup-proto .models .test-models .redis test-models
 # Targets run one after another, in the order they stand, also under -j.
 .NOTPARALLEL:
