@@ -71,6 +71,7 @@ class Listening:
         self._told: tuple[int, str, bool] = (0, "", False)
         self._epoch = 0
         self._agent_speaks = False
+        self._uses_grammar = False
 
     def agent_speaks(self, speaking: bool, epoch: int) -> None:
         """Tell the turn detector whether the agent is heard."""
@@ -95,6 +96,7 @@ class Listening:
     def _on_asr(self, raw: bytes) -> None:
         response = asr_pb2.RecognizeResponse.FromString(raw)
         if response.HasField("ready"):
+            self._uses_grammar = response.ready.uses_grammar  # an engine that takes none never matches one
             self._hooks.info("asr", response.ready.info)
             return
         if response.HasField("draining"):
@@ -108,7 +110,7 @@ class Listening:
         if text and told != self._told:
             self._told = told
             self._epoch = max(self._epoch, epoch)
-            self.turn.send(hypothesis_update(text, hypothesis, epoch, bool(self._agent.grammar)))
+            self.turn.send(hypothesis_update(text, hypothesis, epoch, self._uses_grammar))
         if hypothesis.is_final:
             self._hooks.dispatch(ev.FinalHeard(epoch, hypothesis.finalize_id, hypothesis.text))
         elif hypothesis.text:
