@@ -64,6 +64,9 @@ class Core:
         self.waiting.append(CoreRequest(request_id, prompt, params, priority, salt, next(self._arrivals)))
         self._wake.set()
 
+    def wake(self) -> None:
+        self._wake.set()
+
     def abort(self, request_ids: list[str]) -> None:
         self.waiting = [request for request in self.waiting if request.id not in request_ids]
         self.running = [request for request in self.running if request.id not in request_ids]

@@ -24,7 +24,7 @@ class ToolParser:
 
     def __init__(self, tokenizer: Any, tools: list[Any] | None = None) -> None:
         self.sent = 0
-        self.calls = 0
+        self.arguments: str | None = None
 
     def get_structural_tag(self, request: ChatCompletionRequest, *, reasoning: bool = False) -> Any:
         return None
@@ -49,16 +49,18 @@ class ToolParser:
         said, self.sent = content[self.sent :], len(content)
         calls = []
         name, bar, arguments = current_text.partition("[[")[2].partition("|")
-        if bar and not self.calls:
-            self.calls = 1
+        # The last brace is left for the end, as some of vLLM's parsers do.
+        sendable = arguments.partition("]")[0].removesuffix("}")
+        if bar and self.arguments is None:
+            self.arguments = ""
             calls.append(SimpleNamespace(index=0, id="c1", function=SimpleNamespace(name=name, arguments=None)))
-        elif bar and not arguments.endswith("]]"):
-            piece = delta_text
-            calls.append(SimpleNamespace(index=0, id=None, function=SimpleNamespace(name=None, arguments=piece)))
+        if self.arguments is not None and len(sendable) > len(self.arguments):
+            more, self.arguments = sendable[len(self.arguments) :], sendable
+            calls.append(SimpleNamespace(index=0, id=None, function=SimpleNamespace(name=None, arguments=more)))
         return SimpleNamespace(content=said, tool_calls=calls) if said or calls else None
 
     def get_remaining_unstreamed_args(self) -> str:
-        return "}"
+        return "" if self.arguments is None else "}"
 
 
 class HermesToolParser(ToolParser):
