@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
+from services.common.onnx_sessions import Device
 from services.common.settings import ServiceSettings
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
@@ -26,6 +27,10 @@ class TurnSettings(ServiceSettings):
         Path(".models/turn"),
         description="Folder of the ONNX files; a relative one is also looked for in the repository.",
     )
+    silero_device: Device = Field("cpu", description="Where Silero runs: `cpu`, `cuda` (or not at all), or `auto`.")
+    smart_turn_device: Device = Field("cpu", description="Where Smart Turn runs: `cpu`, `cuda`, or `auto`.")
+    cuda_device: int = Field(0, ge=0, description="Number of the GPU, where a model runs on one.")
+    gpu_memory_mb: int = Field(512, ge=0, description="What each of the two models may take of it; 0: no limit.")
     engine_timeout_ms: int = Field(2000, gt=0, description="A model call that takes longer fails its stream.")
     judge_queue: int = Field(8, gt=0, description="Turns waiting for the audio model; past that, text alone decides.")
     judge_deadline_ms: int = Field(400, gt=0, description="After this wait a turn is decided without the audio model.")

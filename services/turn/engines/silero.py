@@ -1,4 +1,4 @@
-"""Silero VAD, batched across all streams, and Smart Turn v3 for P(complete); both ONNX, on the CPU.
+"""Silero VAD, batched across all streams, and Smart Turn v3 for P(complete); both ONNX, by default on the CPU.
 
 Silero 6.2.3 takes windows of 512 samples with the 64 before them and keeps an LSTM state a stream; Smart Turn v3.2
 takes the log-mel spectrogram of at most the last 8 s of the turn. One intra-op thread each: more is slower under load.
@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
+import onnxruntime  # noqa: F401 (where it is missing, choosing this engine tells the extra that brings it)
 
 from services.common.audio import StreamResampler
 from services.common.errors import EngineFault, NotReady, Overloaded
+from services.common.onnx_sessions import Device, SessionNeeds, open_session
 from services.turn.engine import Capabilities, Completeness, Frame, Heard
 from services.turn.engines.batching import WINDOW, Float32, VadBatcher
 from services.turn.engines.judging import Judge
@@ -51,17 +52,11 @@ _KEPT_FRAMES = WINDOW_S * 1000 // FRAME_MS
 _NOTHING = Heard(())
 
 
-def _load(path: Path) -> Any:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
+def _load(path: Path, needs: SessionNeeds) -> Any:
     try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:
-        raise NotReady(
-            f"cannot load {path.name} ({type(error).__name__}): fetch it again with `{FETCH_COMMAND}`"
-        ) from error
+        return open_session(path, needs)
+    except EngineFault as error:
+        raise NotReady(f"cannot load {path.name}: {error}; fetch it again with `{FETCH_COMMAND}`") from error
 
 
 def _to_dbfs(powers: Float32) -> Float32:
@@ -97,13 +92,18 @@ class SileroSmartTurn:
         )
 
     async def start(self) -> None:
-        """Load and warm both models. Raises NotReady where Silero's is missing; goes on without Smart Turn's."""
+        """Load and warm both models; goes on without Smart Turn's.
+
+        Raises NotReady where Silero's is missing, InvalidInput where a model is not on the device that was asked for.
+        """
         folder = self._settings.resolved_model_dir()
         if not (folder / VAD_FILE).is_file():
             raise NotReady(f"{folder / VAD_FILE} is missing: fetch it with `{FETCH_COMMAND}`")
-        self._vad = await asyncio.to_thread(_load, folder / VAD_FILE)
+        vad_needs = self._needs(self._settings.silero_device, "PARLEY_TURN_SILERO_DEVICE")
+        self._vad = await asyncio.to_thread(_load, folder / VAD_FILE, vad_needs)
         if (folder / SMART_TURN_FILE).is_file():
-            self._smart_turn = await asyncio.to_thread(_load, folder / SMART_TURN_FILE)
+            judge_needs = self._needs(self._settings.smart_turn_device, "PARLEY_TURN_SMART_TURN_DEVICE")
+            self._smart_turn = await asyncio.to_thread(_load, folder / SMART_TURN_FILE, judge_needs)
             await asyncio.to_thread(self._run_smart_turn, [bytes(_FRAME_BYTES)])
         else:
             log.warning(
@@ -116,6 +116,10 @@ class SileroSmartTurn:
             asyncio.create_task(self._batcher.serve(), name="turn-vad"),
             asyncio.create_task(self._judge.serve(), name="turn-judge"),
         ]
+
+    def _needs(self, device: Device, setting: str) -> SessionNeeds:
+        memory_bytes = self._settings.gpu_memory_mb << 20
+        return SessionNeeds(device, setting, cuda_device=self._settings.cuda_device, gpu_memory_bytes=memory_bytes)
 
     def open(self, sample_rate_hz: int) -> SileroStream:
         """Open a stream. Raises Overloaded where every slot is taken."""
