@@ -5,6 +5,7 @@ import asyncio
 import json
 import logging
 import shutil
+import threading
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
@@ -257,7 +258,7 @@ async def test_a_device_that_is_lost_is_a_dead_engine(failing: list[int]) -> Non
 
 async def test_a_cancel_ends_the_call_in_work(shaped: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     async with started(**shaped) as engine:
-        begun = asyncio.Event()
+        begun, given_up = asyncio.Event(), threading.Event()
         loop = asyncio.get_running_loop()
         seen: list[Any] = []
         encode = Voice.encode
@@ -265,16 +266,20 @@ async def test_a_cancel_ends_the_call_in_work(shaped: dict[str, Any], monkeypatc
         def endless(self: Voice, ids: Any, how: Any, run: Any) -> Any:
             seen.append(run)
             loop.call_soon_threadsafe(begun.set)
-            while True:  # until the options that came with the call end it
+            while not given_up.is_set():  # until the options that came with the call end it
                 encode(self, ids, how, run)
+            return encode(self, ids, how, run)
 
         monkeypatch.setattr(Voice, "encode", endless)
         task = asyncio.create_task(speak(engine))
-        async with asyncio.timeout(10):
-            await begun.wait()
-            assert engine.running == 1
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+        try:
+            async with asyncio.timeout(10):
+                await begun.wait()
+                assert engine.running == 1
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+        finally:
+            given_up.set()
         assert task.cancelled()
         assert seen[0].terminate
         assert engine.running == 0
