@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from parley.launcher import DEFAULT_PORTS, Launcher, LaunchPlan
+from parley.launcher import DEFAULT_PORTS, START_DEADLINE_S, Launcher, LaunchPlan
 
 ROOT = Path(__file__).resolve().parents[1]
 OUT = ROOT / "out" / "bench"
@@ -43,6 +43,7 @@ async def running(
     environment: Mapping[str, str],
     modules: Mapping[str, str] | None = None,
     tell_target: Callable[[Callable[[str], str]], None] = lambda target: None,
+    start_deadline_s: float = START_DEADLINE_S,
 ) -> AsyncIterator[Stack]:
     """Start the five services with `environment` alone (no PARLEY_* of ours); logs go to out/bench/<name>/logs.
 
@@ -53,7 +54,7 @@ async def running(
     launcher = Launcher(plan, OUT / name)
     tell_target(launcher.target)
     try:
-        await launcher.start()
+        await launcher.start(deadline_s=start_deadline_s)
         yield Stack(launcher)
     finally:
         await launcher.stop(grace_s=3)

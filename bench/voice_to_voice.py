@@ -116,14 +116,15 @@ async def hold(stack: Stack, call: Call) -> list[Turn]:
         async with Caller(stack.target("orchestrator"), call.agent) as caller:
             await caller.greeted()
             for sentence, pcm in zip(call.sentences, recordings, strict=True):
-                turns.append(await _ask(caller, call, sentence, pcm))
+                turns.append(await ask(caller, call, sentence, pcm))
     except (CallError, WaitedTooLong) as error:
         missing = call.sentences[len(turns) :]
         turns += [Turn(call.agent, call.voice, said, "", None, failure=str(error)) for said in missing]
     return turns
 
 
-async def _ask(caller: Caller, call: Call, sentence: str, pcm: bytes) -> Turn:
+async def ask(caller: Caller, call: Call, sentence: str, pcm: bytes) -> Turn:
+    """Say a sentence and wait until it is answered. Raises CallError or WaitedTooLong."""
     first_turn, first_event = len(caller.call.turns), len(caller.heard)
     spoken = await caller.say(pcm)
     await caller.until(
