@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
+import os
 import sys
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -324,3 +326,8 @@ def install() -> None:
         for thing in things:
             setattr(module, thing.__name__, thing)
         sys.modules[name] = module
+    before = dict(os.environ)
+    importlib.import_module("services.llm.engines.vllm.library")
+    # What is set for vLLM is not meant for the processes of other tests.
+    for name in os.environ.keys() - before.keys():
+        del os.environ[name]

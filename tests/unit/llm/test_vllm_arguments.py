@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +9,8 @@ import pytest
 
 from services.common.errors import InvalidInput
 from services.llm.engine import Sampling
-from services.llm.engines.vllm import ENVIRONMENT
 from services.llm.engines.vllm.arguments import engine_arguments, sampling_arguments
+from services.llm.engines.vllm.environment import prepare
 from services.llm.settings import LlmSettings
 
 pytestmark = pytest.mark.unit
@@ -75,5 +74,12 @@ def test_any_seed_of_64_bits_is_one_that_vllm_takes() -> None:
         assert 0 <= sampling_arguments(Sampling(seed=seed), LlmSettings(), 1)["seed"] < 1 << 63
 
 
-def test_nothing_is_fetched_and_nothing_is_forked() -> None:
-    assert {name: os.environ[name] for name in ENVIRONMENT} == ENVIRONMENT
+def test_nothing_is_fetched_and_nothing_is_forked_unless_someone_says_so() -> None:
+    environment = {"HF_HUB_OFFLINE": "0", "OTHER": "x"}
+    prepare(environment)
+    assert environment == {
+        "HF_HUB_OFFLINE": "0",
+        "OTHER": "x",
+        "VLLM_WORKER_MULTIPROC_METHOD": "spawn",
+        "VLLM_NO_USAGE_STATS": "1",
+    }

@@ -1,6 +1,13 @@
 """All that the engine takes from vLLM, in one place: `signatures.py` records it, `check.py` compares it."""
+# ruff: noqa: E402 - vLLM reads the environment while it is imported
 
 from __future__ import annotations
+
+import os
+
+from services.llm.engines.vllm.environment import prepare
+
+prepare(os.environ)
 
 from vllm.config import StructuredOutputsConfig
 from vllm.engine.arg_utils import AsyncEngineArgs
