@@ -27,6 +27,22 @@ class PinnedFile:
 
 
 @dataclass(frozen=True, slots=True)
+class Source:
+    """Files of one repository at one commit."""
+
+    repository: str
+    revision: str
+    """Empty where none is known."""
+    files: tuple[PinnedFile, ...]
+    patterns: tuple[str, ...] = ()
+    under: str = ""
+
+    def wants(self, path: str) -> bool:
+        """Return whether a file of the repository, by its path in the model's folder, belongs to the model."""
+        return path in {file.path for file in self.files} or any(fnmatch(path, pattern) for pattern in self.patterns)
+
+
+@dataclass(frozen=True, slots=True)
 class Model:
     """A model that an engine can load."""
 
@@ -45,6 +61,8 @@ class Model:
     """Commit; empty where none is known."""
     under: str = ""
     """The folder of the repository in which the files lie."""
+    also: tuple[Source, ...] = ()
+    """What its repository lacks and another has, such as the chat template of a converted model."""
     command: str = ""
     seen: str = ""
     about_gb: float = 0.0
@@ -52,16 +70,22 @@ class Model:
     @property
     def size_bytes(self) -> int:
         """What there is to fetch: pinned, or about that."""
-        return sum(file.bytes or 0 for file in self.files) or int(self.about_gb * 1e9)
+        return int(self.about_gb * 1e9) or sum(file.bytes or 0 for file in self.all_files)
 
     @property
     def pinned(self) -> dict[str, PinnedFile]:
         """The files that it must have, by path."""
-        return {file.path: file for file in self.files}
+        return {file.path: file for file in self.all_files}
 
-    def wants(self, path: str) -> bool:
-        """Return whether a file of the repository, by its path in the model's folder, belongs to the model."""
-        return path in self.pinned or any(fnmatch(path, pattern) for pattern in self.patterns)
+    @property
+    def all_files(self) -> tuple[PinnedFile, ...]:
+        """The files that it must have, of all sources."""
+        return tuple(file for source in self.sources for file in source.files)
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """Where its files come from, its own repository first."""
+        return Source(self.repository, self.revision, self.files, self.patterns, self.under), *self.also
 
 
 def load(path: Path = CATALOGUE) -> dict[str, Model]:
@@ -82,5 +106,10 @@ def choose(models: dict[str, Model], names: Sequence[str], stage: str | None) ->
 
 
 def _model(entry: dict[str, Any]) -> Model:
+    also = tuple(Source(**_typed(source)) for source in entry.get("also", ()))
+    return Model(**{**_typed(entry), "also": also})
+
+
+def _typed(entry: dict[str, Any]) -> dict[str, Any]:
     files = tuple(PinnedFile(**file) for file in entry["files"])
-    return Model(**{**entry, "files": files, "patterns": tuple(entry.get("patterns", ()))})
+    return {**entry, "files": files, "patterns": tuple(entry.get("patterns", ()))}

@@ -75,8 +75,8 @@ def state_of(model: Model, models_dir: Path) -> State:
     folder = models_dir / model.name
     record = read_record(folder)
     if record is None:
-        there = [file.path for file in model.files if _has_size(folder / file.path, file.bytes)]
-        if len(there) == len(model.files):
+        there = [file.path for file in model.all_files if _has_size(folder / file.path, file.bytes)]
+        if len(there) == len(model.all_files):
             return State.PRESENT
         return State.PARTIAL if there or partial_folder(folder).is_dir() else State.ABSENT
     if not all(_has_size(folder / file.path, file.bytes) for file in record.files):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from parley.errors import ModelError
-from parley.models.catalogue import MAIN, Model
+from parley.models.catalogue import MAIN, Model, Source
 
 DEFAULT_ENDPOINT = "https://huggingface.co"
 LISTING_TIMEOUT_S = 30.0
@@ -24,6 +24,8 @@ class HubFile:
 
     path: str
     """In the model's folder."""
+    repository: str
+    revision: str
     path_in_repository: str
     bytes: int
     sha256: str
@@ -53,47 +55,49 @@ class Hub:
         self._token: str | bool = token or os.environ.get("HF_TOKEN") or False
         _library()
 
-    def list(self, model: Model) -> Listing:
-        """Return the commit and the files of `model`. Raises ModelError."""
-        with self._explained(model):
-            info: Any = (
-                _library()
-                .HfApi(endpoint=self.endpoint, token=self._token)
-                .model_info(
-                    model.repository,
-                    revision=model.revision or MAIN,
-                    files_metadata=True,
-                    timeout=LISTING_TIMEOUT_S,
-                )
-            )
-        if model.revision and info.sha != model.revision:
-            raise ModelError(f"{self.endpoint} answers with commit {info.sha} where {model.revision} was asked for")
-        prefix = f"{model.under}/" if model.under else ""
-        files = tuple(
-            _file(entry, prefix)
-            for entry in info.siblings or ()
-            if entry.rfilename.startswith(prefix) and model.wants(entry.rfilename.removeprefix(prefix))
-        )
-        if astray := [file.path for file in files if file.path.startswith("/") or ".." in file.path.split("/")]:
-            raise ModelError(f"{self.endpoint} names files outside the model's folder ({astray[0]}): not fetched")
-        if missing := [path for path in model.pinned if path not in {file.path for file in files}]:
-            raise ModelError(f"{model.repository} has no {', '.join(missing)} at commit {info.sha}")
-        return Listing(info.sha, files)
+    def listing(self, model: Model) -> Listing:
+        """Return the commit of `model` and its files, those of further repositories too. Raises ModelError."""
+        files: dict[str, HubFile] = {}
+        commits = []
+        for source in model.sources:
+            commit, found = self._of(source)
+            commits.append(commit)
+            files |= {file.path: file for file in found}
+        return Listing(commits[0], tuple(files.values()))
 
-    def download(
-        self, model: Model, revision: str, file: HubFile, destination: Path, advance: Callable[[int], None]
-    ) -> None:
+    def _of(self, source: Source) -> tuple[str, list[HubFile]]:
+        with self._explained(source.repository, source.revision):
+            api = _library().HfApi(endpoint=self.endpoint, token=self._token)
+            info: Any = api.model_info(
+                source.repository, revision=source.revision or MAIN, files_metadata=True, timeout=LISTING_TIMEOUT_S
+            )
+        if source.revision and info.sha != source.revision:
+            raise ModelError(f"{self.endpoint} answers with commit {info.sha} where {source.revision} was asked for")
+        prefix = f"{source.under}/" if source.under else ""
+        files = [
+            _file(entry, prefix, source.repository, info.sha)
+            for entry in info.siblings or ()
+            if entry.rfilename.startswith(prefix) and source.wants(entry.rfilename.removeprefix(prefix))
+        ]
+        paths = {file.path for file in files}
+        if astray := [path for path in paths if path.startswith("/") or ".." in path.split("/")]:
+            raise ModelError(f"{self.endpoint} names files outside the model's folder ({astray[0]}): not fetched")
+        if missing := [file.path for file in source.files if file.path not in paths]:
+            raise ModelError(f"{source.repository} has no {', '.join(missing)} at commit {info.sha}")
+        return info.sha, files
+
+    def download(self, file: HubFile, destination: Path, advance: Callable[[int], None]) -> None:
         """Fetch a file, going on from what `destination` has of it. Raises ModelError; what came until then is kept.
 
         `advance` hears of bytes as they come; of fewer than none where the server makes us begin anew.
         """
         library = _library()
         have = destination.stat().st_size if destination.is_file() else 0
-        with self._explained(model), destination.open("r+b" if have else "wb") as opened:
+        with self._explained(file.repository, file.revision), destination.open("r+b" if have else "wb") as opened:
             opened.seek(have)
             library.file_download.http_get(
                 library.hf_hub_url(
-                    model.repository, file.path_in_repository, revision=revision, endpoint=self.endpoint
+                    file.repository, file.path_in_repository, revision=file.revision, endpoint=self.endpoint
                 ),
                 _Counted(opened, advance),
                 resume_size=have,
@@ -103,10 +107,10 @@ class Hub:
             )
 
     @contextmanager
-    def _explained(self, model: Model) -> Iterator[None]:
+    def _explained(self, repository: str, revision: str) -> Iterator[None]:
         """Turn what goes wrong into a sentence that says what to do."""
         errors = _library().errors
-        where = f"{model.repository} at {self.endpoint}"
+        where = f"{repository} at {self.endpoint}"
         try:
             yield
         except errors.GatedRepoError as error:
@@ -116,7 +120,7 @@ class Hub:
         except errors.RepositoryNotFoundError as error:
             raise ModelError(f"{where}: no such repository, or one that needs a token in HF_TOKEN") from error
         except errors.RevisionNotFoundError as error:
-            raise ModelError(f"{where} has no commit {model.revision or MAIN}: is it a whole mirror?") from error
+            raise ModelError(f"{where} has no commit {revision or MAIN}: is it a whole mirror?") from error
         except errors.HfHubHTTPError as error:
             raise ModelError(f"{where} answered: {_first_line(error)}") from error
         # Whichever HTTP library the hub's client is built on (requests, httpx, httpx2): the base of its errors is one
@@ -168,9 +172,17 @@ def _library() -> Any:
     return library
 
 
-def _file(entry: Any, prefix: str) -> HubFile:
+def _file(entry: Any, prefix: str, repository: str, revision: str) -> HubFile:
     sha256 = entry.lfs.sha256 if entry.lfs is not None else ""
-    return HubFile(entry.rfilename.removeprefix(prefix), entry.rfilename, entry.size or 0, sha256, entry.blob_id or "")
+    return HubFile(
+        entry.rfilename.removeprefix(prefix),
+        repository,
+        revision,
+        entry.rfilename,
+        entry.size or 0,
+        sha256,
+        entry.blob_id or "",
+    )
 
 
 def _first_line(error: Exception) -> str:

@@ -61,7 +61,7 @@ def pull(model: Model, models_dir: Path, hub: Hub, watcher: Watcher, *, repair: 
         )
     if not model.revision:
         watcher.say(f"{model.name}: the catalogue pins no commit of {model.repository}; taking its newest")
-    listing = hub.list(model)
+    listing = hub.listing(model)
     refuse_other_digests(model, listing)
     partial = partial_folder(folder)
     with _locked(partial):
@@ -82,12 +82,12 @@ def refuse_other_digests(model: Model, listing: Listing) -> None:
             continue
         if pinned.sha256 and file.sha256 and pinned.sha256 != file.sha256:
             raise ModelError(
-                f"{model.repository} offers {file.path} with SHA-256 {file.sha256[:12]}..., the catalogue pins "
+                f"{file.repository} offers {file.path} with SHA-256 {file.sha256[:12]}..., the catalogue pins "
                 f"{pinned.sha256[:12]}...: not fetched. Is the mirror to be trusted?"
             )
         if pinned.bytes is not None and pinned.bytes != file.bytes:
             raise ModelError(
-                f"{model.repository} offers {file.path} with {file.bytes:,} bytes, the catalogue pins "
+                f"{file.repository} offers {file.path} with {file.bytes:,} bytes, the catalogue pins "
                 f"{pinned.bytes:,}: not fetched"
             )
 
@@ -103,7 +103,7 @@ def _fetch(model: Model, listing: Listing, partial: Path, hub: Hub, watcher: Wat
             have = 0
         watcher.advance(have)
         if have < file.bytes or not destination.is_file():
-            hub.download(model, listing.revision, file, destination, watcher.advance)
+            hub.download(file, destination, watcher.advance)
     watcher.begin(f"{model.name}: checking", listing.bytes)
     return tuple(_checked(model, file, partial / file.path, watcher) for file in listing.files)
 
@@ -118,7 +118,7 @@ def _checked(model: Model, file: HubFile, path: Path, watcher: Watcher) -> Recor
         return RecordedFile(file.path, file.bytes, sha256)
     path.unlink()
     raise ModelError(
-        f"{file.path} of {model.repository} came with SHA-256 {sha256[:12]}..., which is not what "
+        f"{file.path} of {file.repository} came with SHA-256 {sha256[:12]}..., which is not what "
         f"{'the catalogue pins' if pinned and pinned.sha256 else 'the hub states for that commit'}: thrown away. "
         "Pull again; if it stays so, what stands between here and the hub changes it"
     )

@@ -23,7 +23,7 @@ def faults(model: Model, folder: Path, advance: Callable[[int], None] = lambda c
         return [f"{folder} is not there"]
     record = read_record(folder)
     found = [] if record is None else _of_the_record(model, record)
-    if record is None and not model.command and any(file.sha256 is None for file in model.files):
+    if record is None and not model.command and any(file.sha256 is None for file in model.all_files):
         found.append(f"no {RECORD} in it: not all of its files can be checked")
     for file in _expected(model, folder):
         path = folder / file.path
@@ -55,4 +55,4 @@ def _expected(model: Model, folder: Path) -> list[RecordedFile]:
     record = read_record(folder)
     if record is not None:
         return list(record.files)
-    return [RecordedFile(file.path, file.bytes or 0, file.sha256 or "") for file in model.files]
+    return [RecordedFile(file.path, file.bytes or 0, file.sha256 or "") for file in model.all_files]

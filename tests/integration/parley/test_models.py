@@ -18,6 +18,7 @@ from huggingface_hub import constants
 from parley import cli
 from parley.errors import ModelError
 from parley.models import catalogue
+from parley.models.catalogue import PinnedFile, Source
 from parley.models.folder import RECORD, State, state_of
 from parley.models.hub import Hub
 from parley.models.pull import pull
@@ -163,6 +164,14 @@ def test_files_outside_the_folder_are_refused(server: HubServer, tmp_path: Path)
     anything = replace(model(FILES), patterns=("*.json",))
     with pytest.raises(ModelError, match="outside the model's folder"):
         pull(anything, tmp_path, Hub(server.endpoint), Told())
+
+
+def test_what_another_repository_has_is_fetched_too(server: HubServer, tmp_path: Path) -> None:
+    server.files["other/template.json"] = b"{}"
+    other = Source(REPOSITORY, COMMIT, (PinnedFile("template.json"),), under="other")
+    record = pull(replace(model(FILES), also=(other,)), tmp_path, Hub(server.endpoint), Told())
+    assert (tmp_path / "tiny" / "template.json").read_bytes() == b"{}"
+    assert [file.path for file in record.files] == [*FILES, "template.json"]
 
 
 def test_a_full_disk_is_told_before_anything_is_fetched(

@@ -13,7 +13,12 @@ from parley.models import catalogue
 from parley.models.catalogue import Model, PinnedFile
 from parley.models.folder import RECORD, Record, RecordedFile, State, git_blob_id_of, read_record, sha256_of, state_of
 from parley.models.verify import faults
+from services.asr.engines.whisper import model as whisper
+from services.asr.settings import AsrSettings
 from services.common.models import CATALOGUE
+from services.llm.engines.chat import prompts
+from services.llm.settings import LlmSettings
+from services.tts.settings import TtsSettings
 from tests.unit.house.tree import ROOT
 
 pytestmark = pytest.mark.unit
@@ -43,6 +48,26 @@ def test_its_engine_has_an_extra(model: Model) -> None:
     assert f"{model.stage}-{model.engine}" in EXTRAS
 
 
+@pytest.mark.parametrize(
+    "model", [model for model in MODELS.values() if model.repository], ids=lambda model: model.name
+)
+def test_it_has_the_files_that_its_engine_needs(model: Model) -> None:
+    voice = (f"{model.name}.onnx", f"{model.name}.onnx.json")
+    needs = {
+        "faster-whisper": whisper.NEEDS,
+        "vllm": ("config.json", *prompts.NEEDS),
+        "ctranslate2": ("config.json", "model.bin", *prompts.NEEDS),
+        "piper": voice,
+    }
+    assert all(any(source.wants(path) for source in model.sources) for path in needs[model.engine])
+
+
+def test_what_services_load_by_default_can_be_fetched() -> None:
+    asr, llm, tts = AsrSettings(), LlmSettings(), TtsSettings()
+    loaded = {asr.faster_whisper_model, llm.vllm_model, llm.ctranslate2_model, *tts.piper_voices}
+    assert loaded <= set(MODELS)
+
+
 def test_names_are_unique() -> None:
     names = re.findall(r'^name = "(.*)"', CATALOGUE.read_text(), re.MULTILINE)
     assert len(names) == len(set(names)) == len(MODELS)
@@ -50,10 +75,11 @@ def test_names_are_unique() -> None:
 
 def test_patterns_add_to_the_pinned_files() -> None:
     model = MODELS["Qwen3-30B-A3B-Instruct-2507"]
-    assert model.wants("model-00001-of-00016.safetensors")
-    assert model.wants("config.json")
-    assert not model.wants("README.md")
-    assert not MODELS["Qwen3-8B"].wants("anything.json")
+    (source,) = model.sources
+    assert source.wants("model-00001-of-00016.safetensors")
+    assert source.wants("config.json")
+    assert not source.wants("README.md")
+    assert not MODELS["Qwen3-8B"].sources[0].wants("anything.json")
 
 
 def test_models_are_chosen_by_name_and_by_stage() -> None:
