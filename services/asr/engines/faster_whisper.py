@@ -242,7 +242,14 @@ class FasterWhisperStream:
             self._fault = error
         else:
             self._waiting_since_s = None
-            self._hearing.learn(job.question, answered.result())
+            self._learn(job, answered.result())
+
+    def _learn(self, job: Job, answer: Answer) -> None:
+        try:
+            self._hearing.learn(job.question, answer)
+        except Exception as error:  # in a callback of a future it would be logged, and the question asked for ever
+            log.exception("an answer cannot be used")
+            self._fault = EngineFault(f"an answer cannot be used: {type(error).__name__}")
 
     def _drop(self) -> None:
         job, self._job = self._job, None

@@ -259,6 +259,15 @@ async def test_a_decode_that_hangs_ends_the_engine(monkeypatch: pytest.MonkeyPat
                 await final(held)
 
 
+async def test_answers_that_do_not_fit_end_the_engine(one: Desk) -> None:
+    script = Script().say("yes please").pause(200)
+    stream = await one.caller(script, 1)
+    one.whisper.too_few = True
+    await speak(stream, script.pcm)
+    with pytest.raises(EngineDead, match="worker"):
+        await final(stream)
+
+
 async def test_a_full_house_refuses_the_next(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     async with desk(monkeypatch, tmp_path, faster_whisper_max_queue=1, faster_whisper_max_streams=4) as opened:
         scripts = [Script().say("yes please").pause(200) for _ in range(4)]

@@ -150,6 +150,9 @@ class Scheduler:
             job.queue_ms = (began_s - job.asked_s) * 1000
         try:
             await self._answer(batch, thread)
+        except Exception as error:  # a fault of ours: a worker that ended unseen would leave its streams waiting
+            log.exception("a worker failed")
+            self._die(f"a worker of the recogniser failed: {type(error).__name__}")
         finally:
             self._running.difference_update(batch)
 
