@@ -145,6 +145,7 @@ async def test_the_settings_reach_the_library() -> None:
     [
         ({"model": "Qwen3-8B"}, "parley models pull Qwen3-8B"),
         ({"tool_parser": "morse"}, "TOOL_PARSER.*brackets, hermes"),
+        ({"tool_parser": "picky"}, "does not fit the model: could not locate the bot token"),
         ({"max_num_batched_tokens": 1}, "refuses the settings"),
         ({"extra_args": {"no_such_argument": 1}}, "refuses the settings"),
     ],

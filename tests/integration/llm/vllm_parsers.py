@@ -83,8 +83,17 @@ class HermesToolParser(ToolParser):
         return SimpleNamespace(model_dump=lambda: {"type": "structural_tag", "format": form})
 
 
+class PickyToolParser(ToolParser):
+    def __init__(self, tokenizer: Any, tools: list[Any] | None = None) -> None:
+        raise RuntimeError("could not locate the bot token")
+
+
 class ToolParserManager:
-    parsers: ClassVar[dict[str, type[ToolParser]]] = {"hermes": HermesToolParser, "brackets": ToolParser}
+    parsers: ClassVar[dict[str, type[ToolParser]]] = {
+        "hermes": HermesToolParser,
+        "brackets": ToolParser,
+        "picky": PickyToolParser,
+    }
 
     @classmethod
     def get_tool_parser(cls, name: str) -> type[ToolParser]:

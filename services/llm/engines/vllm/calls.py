@@ -40,7 +40,7 @@ class Offer:
 
 
 class CallForm:
-    """How a model writes calls, by the name of vLLM's parser for it. Raises InvalidInput for an unknown name."""
+    """How a model writes calls, by the name of vLLM's parser for it. Raises InvalidInput for one that does not fit."""
 
     def __init__(self, name: str, tokenizer: Any) -> None:
         self._name = name
@@ -50,6 +50,10 @@ class CallForm:
         except KeyError:
             known = ", ".join(ToolParserManager.list_registered())
             raise InvalidInput(f"PARLEY_LLM_VLLM_TOOL_PARSER={name!r}: vLLM has {known}") from None
+        try:
+            self._parser_class(tokenizer)
+        except Exception as error:
+            raise InvalidInput(f"PARLEY_LLM_VLLM_TOOL_PARSER={name!r} does not fit the model: {error}") from error
         # Agents come again with the same tools, and a tag takes milliseconds to build.
         self.offer = lru_cache(maxsize=256)(self._offer)
 
