@@ -78,7 +78,7 @@ class PhraseRenderer:
         self._phonemizer = phonemizer
         frame_ms = voice.hop * 1000 / voice.config.sample_rate
         first, longest = (max(1, round(ms / frame_ms)) for ms in (style.first_piece_ms, style.longest_piece_ms))
-        self._pace = Pace(first, longest, voice.halo, voice.cost)
+        self._sizes = first, longest
 
     def render(self, phrase: Phrase, run: Any) -> Iterator[Piece]:
         """Yield the phrase's pieces, the last with `is_last`. Raises EngineFault, EngineDead.
@@ -135,7 +135,7 @@ class PhraseRenderer:
             yield self._first(audio, bounds, utterance, clock, is_end=True)
             return
         bounds = _bounds(utterance.phonemes, ids, frames, None, clock.rate_hz, made.shape[2] * voice.hop)
-        for part in windows(made.shape[2], self._pace):
+        for part in windows(made.shape[2], Pace(*self._sizes, voice.halo, voice.cost)):
             audio = voice.decode_part(made, part, self._delivery.speaker, run) * np.float32(voice.gain)
             is_end = part.end >= made.shape[2]
             if not part.start:

@@ -42,18 +42,19 @@ class Pace:
 
 _CLOSE = 0.8
 """Share of what there is still to hear in which the next piece should be made."""
-_TOO_SLOW = 0.7
+_SLOWEST = 0.6
+"""A decoder slower than this leaves gaps whatever is done; then it is better to begin than to be silent to the end."""
 
 
 def windows(frames: int, pace: Pace) -> Iterator[Window]:
     """Yield the windows of a latent of that many frames: each made before those ahead of it are heard out, if it can.
 
     A window of s frames takes (s + 2 halo) cost to make; by that the first one is longer than asked for where the
-    decoder is slow, and the others at most twice the one before. A decoder that cannot keep up decodes at once. Within
-    its halo, audio is the same as decoded at once. A rest shorter than half a window goes with the one before.
+    decoder is slow, and the others at most twice the one before. With its halo, a window's audio is the same as that of
+    frames decoded at once. A rest shorter than half a window goes with the one before.
     """
-    cost, halo = pace.cost, pace.halo
-    size = frames if cost > _TOO_SLOW else max(pace.first, math.ceil(2 * halo * cost / (_CLOSE - cost)))
+    cost, halo = min(pace.cost, _SLOWEST), pace.halo
+    size = max(pace.first, math.ceil(2 * halo * cost / (_CLOSE - cost)))
     least, start, unheard = size, 0, 0.0
     while start < frames:
         end = start + size

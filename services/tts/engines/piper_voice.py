@@ -28,6 +28,8 @@ _PAD, _BOS, _EOS = "_", "^", "$"
 _TRIED_LATENTS = 3
 _PROBE_FRAMES = 128
 _TIMED_RUNS = 3
+_FORGETTING = 0.1
+"""Weight of the last decoding in what decoding costs: a machine is busy at one time and not at another."""
 _TOUCHED = 1e-4
 _SAME = 1e-2
 """Of the peak: what counts as touched by a change of one frame; how far audio in pieces may be from audio decoded at
@@ -109,7 +111,7 @@ class Voice:
         self.halo = 0
         """Frames to either side that a frame's audio depends on."""
         self.cost = 0.0
-        """Time that decoding takes, as a share of the time that the audio lasts; measured when the voice is loaded."""
+        """Time that decoding takes, as a share of the time that the audio lasts: what it lately was."""
         self._latent = ""
         self._encoder: Any = None
         self._decoder: Any = None
@@ -230,16 +232,19 @@ class Voice:
         return halo if np.abs(pieces - whole).max() <= _SAME * peak else -1
 
     def _measured_cost(self, latent: Float32) -> float:
-        took_s: list[float] = []
-        for _ in range(_TIMED_RUNS):
-            began_s = time.perf_counter()
-            self.decode(latent, 0, None)
-            took_s.append(time.perf_counter() - began_s)
-        return float(min(took_s) * self.config.sample_rate / (latent.shape[2] * self.hop))
+        return min(self._timed_decode(latent, 0, None)[1] for _ in range(_TIMED_RUNS))
+
+    def _timed_decode(self, latent: Float32, speaker: int, run: Any) -> tuple[Float32, float]:
+        began_s = time.perf_counter()
+        audio = self.decode(latent, speaker, run)
+        took_s = time.perf_counter() - began_s
+        return audio, took_s * self.config.sample_rate / (latent.shape[2] * self.hop)
 
     def decode_part(self, latent: Float32, part: Window, speaker: int, run: Any) -> Float32:
         """Return the audio of a window of a latent, without that of the frames around it."""
-        audio = self.decode(latent[:, :, part.start - part.before : part.end + part.after], speaker, run)
+        frames = latent[:, :, part.start - part.before : part.end + part.after]
+        audio, cost = self._timed_decode(frames, speaker, run)
+        self.cost += _FORGETTING * (cost - self.cost)
         return audio[part.before * self.hop : len(audio) - part.after * self.hop]
 
 

@@ -44,13 +44,14 @@ def test_each_piece_is_there_before_the_ones_ahead_are_heard_out(
         heard_out += part.end - part.start
 
 
-def test_the_first_is_short_where_the_decoder_is_fast_and_whole_where_it_is_hopeless() -> None:
+def test_the_first_is_short_where_the_decoder_is_fast_and_longer_where_it_is_slow() -> None:
     def sizes(cost: float) -> list[int]:
         return [part.end - part.start for part in windows(250, Pace(17, 138, 12, cost))]
 
     assert sizes(0.02) == [17, 34, 68, 131]
     assert sizes(0.44)[0] > 17
-    assert sizes(0.9) == [250]
+    assert sizes(3.0) == sizes(0.6)
+    assert len(sizes(3.0)) > 1
 
 
 def test_silence_is_cut_at_both_ends_but_for_a_little() -> None:
