@@ -57,13 +57,12 @@ def main() -> int:
     (OUT / "gpu.json").write_text(json.dumps(result, indent=2) + "\n")
     (OUT / "gpu.md").write_text(table.markdown(result))
     console.print(table.for_terminal(table.rows(result["steps"]), is_tiny=options.tiny))
+    for note in table.notes(result["steps"]):
+        console.print(note, style="red", markup=False)
     if options.tiny:
         console.print("plumbing, not figures: tiny test models on a CPU, ctranslate2 in vLLM's place", style="yellow")
     console.print(f"written to {OUT}/gpu.json and gpu.md", style="dim")
-    failed = [name for name, step in result["steps"].items() if "failed" in step]
-    if failed:
-        console.print(f"failed: {', '.join(failed)}", style="bold red")
-    return 1 if failed else 0
+    return 1 if any("failed" in step for step in result["steps"].values()) else 0
 
 
 async def run(steps: list[Step], kit: Kit, scale: Scale, console: Console) -> dict[str, dict[str, Any]]:

@@ -29,6 +29,7 @@ PAUSE_S = 1.5
 """The longest thinking pause of a caller."""
 TURN_S = 45.0
 """What a turn may take with all its waiting; the deadline of a run is worked out from it."""
+NOT_MEASURED = "a turn without a figure (an apology?): see the services' logs"
 _PROMPT = """\
 You are the front desk of a small dental practice. You speak: answer in one or two short sentences, without lists.
 """
@@ -73,9 +74,10 @@ def summary(turns: Sequence[Turn]) -> dict[str, Any]:
     return {
         "voice_to_voice": {"n": len(times), **spread(times, digits=1)},
         **{f"hop {name}": {"n": len(values), **spread(values, digits=1)} for name, values in by_hop.items()},
+        "turns": len(turns),
         "turns_cut_off": sum(turn.is_cut_off or turn.turns > 1 for turn in turns),
-        "failures": sorted({turn.failure for turn in turns if turn.failure}),
-        "turns_failed": sum(bool(turn.failure) for turn in turns),
+        "failed": len(turns) - len(measured),
+        "failures": sorted({turn.failure or NOT_MEASURED for turn in turns if turn.voice_to_voice_ms is None}),
     }
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -40,16 +40,36 @@ class Seen:
 
     values: dict[str, list[float]] = field(default_factory=dict)
     facts: dict[str, float] = field(default_factory=dict)
+    failures: list[str] = field(default_factory=list)
+
+    @contextmanager
+    def counting_failures(self) -> Iterator[None]:
+        """Note a request that failed; the others go on."""
+        try:
+            yield
+        except (grpc.aio.AioRpcError, RuntimeError, TimeoutError) as error:
+            self.failures.append(told(error))
 
     def note(self, name: str, value: float) -> None:
         """Add a value."""
         self.values.setdefault(name, []).append(value)
 
     def figures(self) -> Figures:
-        """Return p50, p95, p99 and the most of each figure."""
-        return {name: {"n": len(values), **spread(values, digits=1)} for name, values in self.values.items()} | {
-            name: round(value, 1) for name, value in self.facts.items()
-        }
+        """Return p50, p95, p99 and the most of each figure. Raises RuntimeError where nothing was measured."""
+        if not self.values:
+            raise RuntimeError(f"nothing was measured: {'; '.join(sorted(set(self.failures)))}")
+        spreads = {name: {"n": len(values), **spread(values, digits=1)} for name, values in self.values.items()}
+        facts = {name: round(value, 1) for name, value in self.facts.items()}
+        return spreads | facts | {"failed": len(self.failures), "failures": sorted(set(self.failures))}
+
+
+def told(error: BaseException) -> str:
+    """Return an error in a line."""
+    if isinstance(error, grpc.aio.AioRpcError):
+        return f"{error.code().name}: {error.details()}"
+    if isinstance(error, TimeoutError):
+        return f"no answer within {ANSWER_S:.0f} s"
+    return f"{type(error).__name__}: {error}"
 
 
 async def streams(count: int, one: Callable[[int], Awaitable[None]]) -> None:
@@ -59,7 +79,16 @@ async def streams(count: int, one: Callable[[int], Awaitable[None]]) -> None:
             group.create_task(_later(one, number, PAUSE_S * number / count), name=f"stream-{number}")
 
 
-async def language_model(target: str, count: int, rounds: int, prompt_tokens: int, reply_tokens: int) -> Figures:
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a language model is asked."""
+
+    question: str
+    prompt_tokens: int
+    reply_tokens: int
+
+
+async def language_model(target: str, count: int, rounds: int, asked: Asked) -> Figures:
     """Measure time to first token and between tokens, with prompts never seen and with the same ones again.
 
     Each of `count` streams holds `rounds` generations with a prompt of its own, then asks the same prompts again.
@@ -67,12 +96,13 @@ async def language_model(target: str, count: int, rounds: int, prompt_tokens: in
     seen = Seen()
     async with _channel(target) as channel:
         stub: Any = llm_pb2_grpc.LanguageModelStub(channel)
-        prompt_words = await _words_for(stub, prompt_tokens)
+        prompt_words = await _words_for(stub, asked)
 
         async def stream(number: int, kind: str) -> None:
             for turn in range(rounds):
                 prompt = _prompt(prompt_words, seed=(number + 1) * 1000 + turn + count * 1_000_000)
-                await _generate(stub, prompt, reply_tokens, seen, kind)
+                with seen.counting_failures():
+                    await _generate(stub, prompt, asked, seen, kind)
                 await asyncio.sleep(random.uniform(0, PAUSE_S))
 
         for kind in ("cold", "cached"):
@@ -87,15 +117,16 @@ async def recogniser(target: str, count: int, sentences: Sequence[bytes], rounds
         stub: Any = asr_pb2_grpc.StreamingAsrStub(channel)
 
         async def stream(number: int) -> None:
-            call = stub.Recognize()
-            config = asr_pb2.RecognizeConfig(format=FORMAT, language="en-US", turn_epoch=1)
-            await call.write(asr_pb2.RecognizeRequest(config=config))
-            for turn in range(rounds):
-                reset = asr_pb2.ResetUtterance(turn_epoch=turn + 2)
-                await call.write(asr_pb2.RecognizeRequest(reset=reset))
-                await _hear(call, sentences[(number + turn) % len(sentences)], turn + 1, seen)
-                await asyncio.sleep(random.uniform(0, PAUSE_S))
-            call.cancel()
+            with seen.counting_failures():
+                call = stub.Recognize()
+                config = asr_pb2.RecognizeConfig(format=FORMAT, language="en-US", turn_epoch=1)
+                await call.write(asr_pb2.RecognizeRequest(config=config))
+                for turn in range(rounds):
+                    reset = asr_pb2.ResetUtterance(turn_epoch=turn + 2)
+                    await call.write(asr_pb2.RecognizeRequest(reset=reset))
+                    await _hear(call, sentences[(number + turn) % len(sentences)], turn + 1, seen)
+                    await asyncio.sleep(random.uniform(0, PAUSE_S))
+                await _end(call, asr_pb2.RecognizeRequest(finish=common_pb2.FinishInput()))
 
         await streams(count, stream)
     return seen.figures()
@@ -108,12 +139,13 @@ async def synthesis(target: str, count: int, rounds: int) -> Figures:
         stub: Any = tts_pb2_grpc.StreamingTtsStub(channel)
 
         async def stream(_: int) -> None:
-            call = stub.Synthesize()
-            await call.write(tts_pb2.SynthesizeRequest(config=tts_pb2.SynthesizeConfig(format=FORMAT)))
-            for turn in range(rounds):
-                await _speak(call, turn + 1, seen)
-                await asyncio.sleep(random.uniform(0, PAUSE_S))
-            call.cancel()
+            with seen.counting_failures():
+                call = stub.Synthesize()
+                await call.write(tts_pb2.SynthesizeRequest(config=tts_pb2.SynthesizeConfig(format=FORMAT)))
+                for turn in range(rounds):
+                    await _speak(call, turn + 1, seen)
+                    await asyncio.sleep(random.uniform(0, PAUSE_S))
+                await _end(call, tts_pb2.SynthesizeRequest(finish=common_pb2.FinishInput()))
 
         await streams(count, stream)
     return seen.figures()
@@ -124,17 +156,17 @@ async def _later(one: Callable[[int], Awaitable[None]], number: int, delay_s: fl
     await one(number)
 
 
-async def _generate(stub: Any, prompt: str, reply_tokens: int, seen: Seen, kind: str) -> int:
+async def _generate(stub: Any, prompt: str, asked: Asked, seen: Seen, kind: str) -> int:
     """Hold one generation; return its prompt's tokens."""
     messages = [
         llm_pb2.ChatMessage(role=llm_pb2.CHAT_ROLE_SYSTEM, content=prompt),
-        llm_pb2.ChatMessage(role=llm_pb2.CHAT_ROLE_USER, content="When are you open?"),
+        llm_pb2.ChatMessage(role=llm_pb2.CHAT_ROLE_USER, content=asked.question),
     ]
     config = llm_pb2.GenerateConfig(
         session_id="bench",
         turn_epoch=1,
         messages=messages,
-        sampling=llm_pb2.Sampling(max_tokens=reply_tokens),
+        sampling=llm_pb2.Sampling(max_tokens=asked.reply_tokens),
         priority=llm_pb2.GENERATION_PRIORITY_LIVE,
     )
     call = stub.Generate()
@@ -159,12 +191,13 @@ async def _generate(stub: Any, prompt: str, reply_tokens: int, seen: Seen, kind:
     return int(usage.prompt_tokens)
 
 
-async def _words_for(stub: Any, tokens: int) -> int:
-    """Return how many words make a prompt of about `tokens` tokens for this model."""
-    probe = max(10, tokens // 10)
-    counted = [await _generate(stub, _prompt(size, seed=0), 1, Seen(), "probe") for size in (probe, 2 * probe)]
+async def _words_for(stub: Any, asked: Asked) -> int:
+    """Return how many words make a prompt of about so many tokens for this model."""
+    probe = max(10, asked.prompt_tokens // 10)
+    short = replace(asked, reply_tokens=1)
+    counted = [await _generate(stub, _prompt(size, seed=0), short, Seen(), "probe") for size in (probe, 2 * probe)]
     a_word = max(0.1, (counted[1] - counted[0]) / probe)
-    return max(1, round((tokens - counted[0]) / a_word) + probe)
+    return max(1, round((asked.prompt_tokens - counted[0]) / a_word) + probe)
 
 
 def _prompt(count: int, seed: int) -> str:
@@ -215,6 +248,14 @@ async def _speak(call: Any, epoch: int, seen: Seen) -> None:
                 seen.facts["audio_ms"] = response.flushed.audio_ms
                 return
     raise RuntimeError(f"synthesis ended the stream: {await call.details()}")
+
+
+async def _end(call: Any, finish: Any) -> None:
+    """End a stream, and wait until the service has let it go: the next run needs its place."""
+    async with asyncio.timeout(ANSWER_S):
+        await call.write(finish)
+        while await call.read() is not grpc.aio.EOF:
+            pass
 
 
 @asynccontextmanager

@@ -67,6 +67,7 @@ class Kit:
             "PARLEY_ASR_ENGINE": "faster-whisper",
             "PARLEY_ASR_FASTER_WHISPER_MODEL": str(self._whisper().path),
             "PARLEY_ASR_FASTER_WHISPER_DEVICE": "cpu" if self.is_tiny else "cuda",
+            "PARLEY_ASR_FASTER_WHISPER_MAX_STREAMS": "128",  # twice what is measured: streams end while others begin
         }
 
     def _tts(self) -> dict[str, str]:

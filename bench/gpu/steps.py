@@ -9,8 +9,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-import grpc.aio
-
 from bench.gpu import calls as telephone
 from bench.gpu import loads
 from bench.gpu.stacks import Kit, stack
@@ -19,6 +17,7 @@ from bench.voice_to_voice import SENTENCES, VOICES
 from parley.speech import synthesise
 
 SPEECH = OUT / "gpu" / "callers"
+ASKED = loads.Asked("When are you open?", prompt_tokens=1000, reply_tokens=64)
 Tell = Callable[[str], None]
 
 
@@ -34,8 +33,7 @@ class Scale:
     rounds: int = 6
     """Generations, utterances or phrases of each stream; a single stream has five times as many."""
     turns: int = 6
-    prompt_tokens: int = 1000
-    reply_tokens: int = 64
+    asked: loads.Asked = ASKED
     prompt_facts: int = telephone.PROMPT_FACTS
 
     def rounds_of(self, streams: int) -> int:
@@ -51,8 +49,7 @@ TINY = Scale(
     calls=(1, 2),
     rounds=2,
     turns=2,
-    prompt_tokens=100,
-    reply_tokens=8,
+    asked=loads.Asked("talk slowly", prompt_tokens=100, reply_tokens=8),
     prompt_facts=1,
 )
 
@@ -114,7 +111,10 @@ async def measure_together(bench: Bench) -> list[dict[str, Any]]:
     async with stack("together", bench.kit.environment(["asr", "llm", "tts"], shares_gpu=True)) as up:
         bench.tell(f"{count} streams of each")
         found = await asyncio.gather(_llm(bench, up, count), _asr(bench, up, count, sentences), _tts(bench, up, count))
-    return [{"streams": count, **{name: figure for part in found for name, figure in part.items()}}]
+    merged = {name: figure for part in found for name, figure in part.items()}
+    merged["failed"] = sum(part["failed"] for part in found)
+    merged["failures"] = sorted({why for part in found for why in part["failures"]})
+    return [{"streams": count, **merged}]
 
 
 async def measure_calls(bench: Bench) -> list[dict[str, Any]]:
@@ -148,9 +148,7 @@ async def recordings(bench: Bench) -> list[bytes]:
 
 
 async def _llm(bench: Bench, up: Stack, count: int) -> loads.Figures:
-    scale = bench.scale
-    rounds = scale.rounds_of(count)
-    return await loads.language_model(up.target("llm"), count, rounds, scale.prompt_tokens, scale.reply_tokens)
+    return await loads.language_model(up.target("llm"), count, bench.scale.rounds_of(count), bench.scale.asked)
 
 
 async def _asr(bench: Bench, up: Stack, count: int, sentences: list[bytes]) -> loads.Figures:
@@ -181,9 +179,9 @@ async def take(step: Step, bench: Bench) -> dict[str, Any]:
     except TimeoutError:
         return {"failed": f"not done within {step.deadline_s:.0f} s"}
     except ExceptionGroup as failures:
-        return {"failed": "; ".join(sorted({_said(error) for error in _leaves(failures)}))}
+        return {"failed": "; ".join(sorted({loads.told(error) for error in _leaves(failures)}))}
     except Exception as error:
-        return {"failed": _said(error)}
+        return {"failed": loads.told(error)}
 
 
 def _leaves(group: BaseExceptionGroup[Any]) -> list[BaseException]:
@@ -192,11 +190,3 @@ def _leaves(group: BaseExceptionGroup[Any]) -> list[BaseException]:
         for error in group.exceptions
         for leaf in (_leaves(error) if isinstance(error, BaseExceptionGroup) else [error])
     ]
-
-
-def _said(error: BaseException) -> str:
-    if isinstance(error, grpc.aio.AioRpcError):
-        return f"{error.code().name}: {error.details()}"
-    if isinstance(error, TimeoutError):
-        return f"no answer within {loads.ANSWER_S:.0f} s"
-    return f"{type(error).__name__}: {error}"

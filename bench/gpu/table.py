@@ -96,6 +96,20 @@ def rows(steps: Mapping[str, Mapping[str, Any]]) -> list[Row]:
     return found
 
 
+def notes(steps: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return what went wrong: steps that failed, and requests or turns that did in those that did not."""
+    found = []
+    for name, step in steps.items():
+        if "failed" in step:
+            found.append(f"{name} failed: {step['failed'].splitlines()[0]}")
+        found += [
+            f"{name} at {run['streams']}: {run['failed']} without a figure: {run['failures'][0]}"
+            for run in step.get("runs", ())
+            if run.get("failed")
+        ]
+    return found
+
+
 def for_terminal(found: list[Row], *, is_tiny: bool) -> Table:
     """Return the table for a terminal."""
     made = Table()
@@ -121,8 +135,8 @@ def markdown(result: Mapping[str, Any]) -> str:
         numbers = " | ".join(_number(value, row.unit) for value in (row.p50, row.p95))
         verdict = "" if result["is_tiny"] else row.verdict
         lines.append(f"| {row.step} | {row.streams} | {row.what} | {row.n} | {numbers} | {row.asked} | {verdict} |")
-    failed = {name: step["failed"] for name, step in result["steps"].items() if "failed" in step}
-    lines += ["", *(f"- **{name} failed:** {why.splitlines()[0]}" for name, why in failed.items())] if failed else []
+    wrong = notes(result["steps"])
+    lines += ["", *(f"- {note}" for note in wrong)] if wrong else []
     return "\n".join(lines) + "\n"
 
 

@@ -15,7 +15,7 @@ from bench.gpu.calls import agents, summary
 from bench.gpu.loads import Seen, streams
 from bench.gpu.stacks import Kit
 from bench.gpu.steps import STEPS, TINY, Bench, Scale, Step, take
-from bench.gpu.table import GOALS, markdown, rows
+from bench.gpu.table import GOALS, markdown, notes, rows
 from bench.voice_to_voice import Turn
 from parley.models.folder import RECORD
 from services.llm.engine import GenerationRequest, Message, Role
@@ -56,7 +56,7 @@ def test_nothing_measured_is_a_miss_and_no_figure() -> None:
 def test_markdown_says_what_failed_and_what_is_only_plumbing() -> None:
     steps = {"asr": {"failed": "it broke\nat length"}, "tts": {"runs": [{"streams": 32, "first_audio": AT_32}]}}
     told = markdown(result(steps))
-    assert "**asr failed:** it broke" in told
+    assert "- asr failed: it broke\n" in told
     assert "| tts | 32 | first audio of a phrase | 200 | 61 ms | 104.2 ms | p95 <= 80 | missed |" in told
     told = markdown(result(steps, is_tiny=True))
     assert "Plumbing, not figures" in told
@@ -116,7 +116,7 @@ def test_calls_are_summed_up_with_their_failures() -> None:
     found = summary([answered, Turn("bench", "a", "", "", None, failure="gone")])
     assert found["voice_to_voice"]["n"] == 1
     assert found["hop first_token"]["p50_ms"] == 40.0
-    assert (found["turns_failed"], found["failures"]) == (1, ["gone"])
+    assert (found["failed"], found["failures"]) == (1, ["gone"])
 
 
 def test_the_agent_is_one_that_the_orchestrator_takes(tmp_path: Path) -> None:
@@ -125,7 +125,17 @@ def test_the_agent_is_one_that_the_orchestrator_takes(tmp_path: Path) -> None:
 
 def test_what_was_seen_becomes_figures() -> None:
     seen = Seen({"final": [1.0, 3.0]}, {"words": 4})
-    assert seen.figures() == {"final": {"n": 2, "p50_ms": 1.0, "p95_ms": 3.0, "p99_ms": 3.0, "max_ms": 3.0}, "words": 4}
+    with seen.counting_failures():
+        raise RuntimeError("once")
+    figures = seen.figures()
+    assert figures["final"] == {"n": 2, "p50_ms": 1.0, "p95_ms": 3.0, "p99_ms": 3.0, "max_ms": 3.0}
+    assert (figures["words"], figures["failed"], figures["failures"]) == (4, 1, ["RuntimeError: once"])
+    assert notes({"asr": {"runs": [{"streams": 2, **figures}]}}) == ["asr at 2: 1 without a figure: RuntimeError: once"]
+
+
+def test_a_run_without_any_figure_fails() -> None:
+    with pytest.raises(RuntimeError, match="nothing was measured: RuntimeError: once"):
+        Seen(failures=["RuntimeError: once"]).figures()
 
 
 def bench() -> Bench:
