@@ -73,6 +73,7 @@ class VllmEngine:
 
     def __init__(self, settings: LlmSettings) -> None:
         self._settings = settings
+        self._llm: Any = None
         self._loaded: _Loaded | None = None
         self._watching: asyncio.Task[None] | None = None
         self._probes = 0
@@ -92,7 +93,7 @@ class VllmEngine:
         prompts = await asyncio.to_thread(Prompts, folder)
         try:
             # It blocks for as long as the model loads; this process answers its health checks meanwhile.
-            llm = await asyncio.to_thread(_load, arguments)
+            llm = self._llm = await asyncio.to_thread(_load, arguments)
         except (TypeError, ValueError) as error:
             raise InvalidInput(f"vLLM refuses the settings: {error}") from error
         except Exception as error:
@@ -104,17 +105,23 @@ class VllmEngine:
         self._watching = asyncio.create_task(self._watch(canary, requests), name="vllm-canary")
 
     async def close(self) -> None:
-        """Stop watching, then stop the model's process. What still runs is the servicer's to close first."""
+        """Stop watching, then stop the model's process, whatever became of the start.
+
+        What still runs is the servicer's to close first.
+        """
         if self._watching is not None:
             self._watching.cancel()
             await asyncio.wait({self._watching})
-        loaded, self._loaded = self._loaded, None
-        if loaded is not None:
-            await asyncio.to_thread(loaded.llm.shutdown, self._settings.vllm_shutdown_timeout_ms / 1000)
+        self._loaded = None
+        llm, self._llm = self._llm, None
+        if llm is not None:
+            await asyncio.to_thread(llm.shutdown, self._settings.vllm_shutdown_timeout_ms / 1000)
 
     async def wait_dead(self) -> str:
-        """Return once the engine can serve no more, with the reason. To be called after `start`."""
-        requests = self._ready().requests
+        """Return once the engine can serve no more, with the reason. Raises NotReady where it is not started."""
+        if self._loaded is None:
+            raise NotReady("vLLM is not running")
+        requests = self._loaded.requests
         await requests.died.wait()
         return requests.death or ""
 
