@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from parley.client import Conversation
 
 FRAME_MS = 20
+_ENDED = "the call ended before everything was said"
 
 
 class Microphone:
@@ -49,6 +50,8 @@ class Microphone:
 
         Raises CallMisused where the call ends before that.
         """
+        if self._task is None or self._task.done():
+            raise CallMisused(_ENDED)
         done: asyncio.Future[float] = asyncio.get_running_loop().create_future()
         self._pending.append((pcm, done))
         return await done
@@ -61,6 +64,7 @@ class Microphone:
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
         due_s = loop.time()
+        finished: list[asyncio.Future[float]] = []
         try:
             while not self._call.has_ended:
                 due_s += self._frame_s
@@ -76,9 +80,9 @@ class Microphone:
                     if not done.done():
                         done.set_result(self._call.elapsed_ms)
         finally:
-            for _, done in self._pending:
+            for done in (*finished, *(done for _, done in self._pending)):
                 if not done.done():
-                    done.set_exception(CallMisused("the call ended before everything was said"))
+                    done.set_exception(CallMisused(_ENDED))
             self._pending.clear()
 
     def _next_frame(self) -> tuple[bytes, list[asyncio.Future[float]]]:
