@@ -83,7 +83,7 @@ def ensure(recipe: Recipe, folder: Path, cache: Path, progress: Progress) -> boo
     if is_made(folder, digest):
         return False
     kept = cache / digest
-    with _locked(cache / f"{recipe.name}.lock", lambda: progress.show(f"{recipe.name}: another run makes it; waiting")):
+    with _locked(cache / f"{digest}.lock", lambda: progress.show(f"{recipe.name}: another run makes it; waiting")):
         if not is_made(kept, digest):
             with _written_aside(kept) as aside:
                 figures = recipe.make(aside, progress)
