@@ -18,13 +18,14 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from bench import barge_in, machine, orchestration, voice_to_voice
+from bench import barge_in, machine, orchestration, under_load, voice_to_voice
 from bench.goals import Outcome, outcomes
 from bench.stack import OUT
 
 Measure = Callable[..., Coroutine[Any, Any, dict[str, Any]]]
 BENCHES: dict[str, tuple[Measure, Callable[[Coroutine[Any, Any, dict[str, Any]]], dict[str, Any]]]] = {
     "orchestration": (orchestration.measure, uvloop.run),
+    "load": (under_load.measure, uvloop.run),
     "voice_to_voice": (voice_to_voice.measure, asyncio.run),
     "barge_in": (barge_in.measure, asyncio.run),
 }

@@ -1,8 +1,10 @@
-"""Callers of the orchestration measurement, in a process of their own: `python -m bench.load --target HOST:PORT ...`.
+"""Callers in a process of their own: `python -m bench.load --target HOST:PORT --echo HOST:PORT ...`.
 
-It shares the machine with what it measures, so it is as cheap as grpc.aio allows: messages are serialised beforehand,
-responses are told apart by their first byte and not parsed. Writes one JSON object a line: {"at": "steady"} when all
-calls are up and warm, {"at": "end"} when the steady part is over, then the result.
+They talk at the pace of real time, by a seed: who says what when, who speaks over the agent, who hangs up in the middle
+of what, whose packets come late (bench/rhythm.py, bench/crowd.py). The process shares the machine with what it
+measures, so it is as cheap as grpc.aio allows: messages are serialised beforehand, responses are told apart by their
+first byte and parsed only where that tells something. Writes one JSON object a line: {"at": "up"} before the first
+call, {"at": "steady"} when all calls are up and warm, {"at": "end"} when the steady part is over, then the result.
 """
 
 from __future__ import annotations
@@ -11,18 +13,19 @@ import argparse
 import asyncio
 import json
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args
 
+import grpc
 import grpc.aio
 import uvloop
 from voice.common.v1 import common_pb2
 from voice.orchestrator.v1 import orchestrator_pb2 as pb
 
+from bench.crowd import Lateness, Manners, Visit, visits
 from bench.echo import METHOD as ECHO
-from bench.rhythm import FRAME_MS, Kind, rhythm
+from bench.rhythm import END_FRAMES, FRAME_MS, Habits, Kind
+from bench.tally import Account, Tally
 from services.common.wire import encode_audio
 
 CONVERSE = "/voice.orchestrator.v1.VoiceAgent/Converse"
@@ -30,89 +33,85 @@ RATE_HZ = 16000
 FRAME_BYTES = RATE_HZ * FRAME_MS // 1000 * 2
 SPEECH = encode_audio(b"\x10\x01" * (FRAME_BYTES // 2))
 SILENCE = encode_audio(bytes(FRAME_BYTES))
+END = pb.ConverseRequest(end=pb.EndConversation()).SerializeToString()
 CALLS_A_CONNECTION = 10
 RAMP_S = 0.03
 ECHO_EVERY_S = 0.05
-ANSWER_S = 2.0
 PROGRESS_S = 0.2
+PARTING_S = 3.0
+"""How long the agent may take to let a polite caller go."""
 _EVENT_OF = {
     number << 3 | 2: name
     for name, number in ((f.name, f.number) for f in pb.ConverseResponse.DESCRIPTOR.fields)
 }  # fmt: skip
 _AUDIO = next(tag for tag, name in _EVENT_OF.items() if name == "audio")
 _FATAL = {"error", "ended", "going_away"}
+_SILENCING = {"pause_playback", "clear_playback"}
 
 
-@dataclass(slots=True)
-class Tally:
-    """What all callers saw during the steady part."""
-
-    is_steady: bool = False
-    latency_ms: dict[str, list[float]] = field(default_factory=lambda: {"series": [], "ready": []})
-    late_ms: list[float] = field(default_factory=list)
-    echo_ms: list[float] = field(default_factory=list)
-    sent: int = 0
-    events: Counter[str] = field(default_factory=Counter)
-    hops_ms: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
-    """By hop, as the turn summaries tell them: (duration, of that the stage's server)."""
-    unanswered: int = 0
-    interrupted: int = 0
-    failures: list[str] = field(default_factory=list)
-
-
-class Caller:
+class Call:
     """One call: a task that sends frames in real time, another that reads."""
 
-    def __init__(self, stream: Any, tally: Tally, frames: Iterator[Kind], sends_progress: bool) -> None:
+    def __init__(self, stream: Any, tally: Tally, sends_progress: bool) -> None:
         self._stream = stream
         self._tally = tally
-        self._frames = frames
+        self._account = Account(tally)
         self._sends_progress = sends_progress
-        self._asked: tuple[float, str] | None = None
         self._playing: tuple[int, float] | None = None
+        self._is_leaving = False
 
     async def start(self) -> None:
-        """Place the call and wait until it is up."""
+        """Place the call and wait until it is up. Raises AioRpcError where it is refused."""
         start = pb.StartConversation(
             agent="bench",
             format=common_pb2.AudioFormat(sample_rate_hz=RATE_HZ, encoding=common_pb2.AUDIO_ENCODING_PCM_S16LE),
             sends_playback_progress=self._sends_progress,
         )
         await self._stream.write(pb.ConverseRequest(start=start).SerializeToString())
-        first = pb.ConverseResponse.FromString(await self._stream.read())
-        if not first.HasField("started"):
-            raise RuntimeError(f"the call did not start: {first}")
+        raw = await self._stream.read()
+        if raw is grpc.aio.EOF or not pb.ConverseResponse.FromString(raw).HasField("started"):
+            raise RuntimeError(f"the call did not start: {raw!r}")
 
-    async def speak(self, phase_s: float) -> None:
-        """Send a frame every 20 ms, from `phase_s` on."""
+    async def hold(self, visit: Visit, phase_s: float) -> None:
+        """Talk and listen until the caller hangs up. Raises where the other side ends the call first."""
+        listening = asyncio.create_task(self._listen(), name="listen")
+        speaking = asyncio.create_task(self._speak(visit, phase_s), name="speak")
+        try:
+            done, _ = await asyncio.wait({listening, speaking}, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+            if listening in done:
+                raise RuntimeError("the call ended by itself")
+            if visit.is_polite:
+                self._is_leaving = True
+                await self._stream.write(END)
+                async with asyncio.timeout(PARTING_S):
+                    await listening
+        finally:
+            self._stream.cancel()
+            for task in (listening, speaking):
+                task.cancel()
+            await asyncio.gather(listening, speaking, return_exceptions=True)
+
+    async def _speak(self, visit: Visit, phase_s: float) -> None:
         loop = asyncio.get_running_loop()
-        write, tally = self._stream.write, self._tally
-        due_s = loop.time() + phase_s
-        for number, kind in enumerate(self._frames):
-            wait_s = due_s - loop.time()
+        write, tally, account = self._stream.write, self._tally, self._account
+        now_s = loop.time()
+        due_s = now_s + (phase_s - now_s) % (FRAME_MS / 1000)
+        for number, (kind, late_ms) in enumerate(zip(visit.frames, visit.late_ms, strict=False)):
+            wait_s = due_s + late_ms / 1000 - loop.time()
             if wait_s > 0:
                 await asyncio.sleep(wait_s)
-            if kind is Kind.SPEECH:
-                self._expect_silence()
-                raw = SPEECH
-            else:
-                raw = SILENCE
-                if kind is not Kind.SILENCE:
-                    self._asked = (time.perf_counter(), kind.value)
+            raw = SPEECH if kind in (Kind.SPEECH, Kind.BARGE_IN) else SILENCE
+            account.sends(kind, time.perf_counter())
             await write(raw)
             if tally.is_steady:
                 tally.sent += 1
                 if number % 10 == 0:
-                    tally.late_ms.append((loop.time() - due_s) * 1000)
+                    tally.late_ms.append((loop.time() - due_s) * 1000 - late_ms)
             if self._sends_progress and number % (round(PROGRESS_S * 1000) // FRAME_MS) == 0:
                 await self._acknowledge()
             due_s += FRAME_MS / 1000
-
-    def _expect_silence(self) -> None:
-        """Note that the next turn begins: an answer that has not come by now does not come."""
-        if self._asked is not None:
-            self._asked = None
-            self._tally.unanswered += self._tally.is_steady
 
     async def _acknowledge(self) -> None:
         if self._playing is not None:
@@ -121,36 +120,53 @@ class Caller:
             progress = pb.PlaybackProgress(turn_epoch=epoch, played_ms=played_ms)
             await self._stream.write(pb.ConverseRequest(playback_progress=progress).SerializeToString())
 
-    async def listen(self) -> None:
+    async def _listen(self) -> None:
         """Read all responses; note the first audio after each turn."""
-        read, tally = self._stream.read, self._tally
+        read, tally, account = self._stream.read, self._tally, self._account
         while (raw := await read()) is not grpc.aio.EOF:
             if raw[0] == _AUDIO:
-                if self._asked is not None:
-                    sent_s, kind = self._asked
-                    self._asked = None
-                    if tally.is_steady:
-                        tally.latency_ms[kind].append((time.perf_counter() - sent_s) * 1000)
-                    if self._sends_progress:
-                        self._playing = (pb.ConverseResponse.FromString(raw).audio.turn_epoch, time.perf_counter())
+                if account.hears(time.perf_counter()) and self._sends_progress:
+                    self._playing = (pb.ConverseResponse.FromString(raw).audio.turn_epoch, time.perf_counter())
                 if tally.is_steady:
                     tally.events["audio"] += 1
                 continue
             name = _EVENT_OF.get(raw[0], "unknown")
+            if name in _SILENCING:
+                account.is_told_to_stop(time.perf_counter())
             if tally.is_steady:
                 tally.events[name] += 1
             if name == "turn_summary":
                 self._playing = None
                 if tally.is_steady:
                     self._note(pb.ConverseResponse.FromString(raw).turn_summary)
-            elif name in _FATAL:
-                tally.failures.append(str(pb.ConverseResponse.FromString(raw)).strip()[:300])
-        tally.failures.append("the call ended by itself")
+            elif name in _FATAL and not (self._is_leaving and name == "ended"):
+                raise RuntimeError(str(pb.ConverseResponse.FromString(raw)).strip()[:300])
 
     def _note(self, summary: pb.TurnSummary) -> None:
         self._tally.interrupted += summary.interrupted
         for hop in summary.hops:
             self._tally.hops_ms.setdefault(hop.name, []).append((hop.duration_ms, hop.server_ms))
+
+
+async def live(
+    open_stream: Callable[[], Any], tally: Tally, plan: Iterator[Visit], phase_s: float, progress: bool
+) -> None:
+    """Be a caller: call, hang up, call again. Whatever breaks a call is noted, and the caller calls again."""
+    for visit in plan:
+        call = Call(open_stream(), tally, progress)
+        tally.calls["placed"] += 1
+        try:
+            await call.start()
+            await call.hold(visit, phase_s)
+            tally.calls["hung_up"] += 1
+        except grpc.aio.AioRpcError as error:
+            if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED:
+                tally.calls["refused"] += 1
+            else:
+                tally.failures.append(f"{error.code().name}: {error.details()}"[:300])
+        except (RuntimeError, TimeoutError, asyncio.InvalidStateError) as error:
+            tally.failures.append(f"{type(error).__name__}: {error}"[:300])
+        await asyncio.sleep(visit.rest_s)
 
 
 async def probe_echo(target: str, tally: Tally) -> None:
@@ -167,23 +183,23 @@ async def probe_echo(target: str, tally: Tally) -> None:
 
 
 async def run(options: argparse.Namespace, tell: Callable[[dict[str, Any]], None]) -> None:
-    """Hold the calls and tell the result. Raises where one cannot begin."""
+    """Hold the calls and tell the result."""
+    tell({"at": "up"})
     tally = Tally()
     count: int = options.calls
+    manners = Manners(
+        Habits(options.reply_ms, options.barge_ins, options.end_frames), options.hang_ups, options.lateness
+    )
     connections = -(-count // CALLS_A_CONNECTION)
     own_pool = [("grpc.use_local_subchannel_pool", 1)]
     channels = [grpc.aio.insecure_channel(options.target, options=own_pool) for _ in range(connections)]
     methods: list[Any] = [channel.stream_stream(CONVERSE) for channel in channels]
     tasks = [asyncio.create_task(probe_echo(options.echo, tally), name="echo")]
-    callers = []
     for number in range(count):
-        frames = rhythm(options.seed * 1000 + number, options.reply_ms)
-        caller = Caller(methods[number % connections](), tally, frames, options.progress)
-        callers.append(caller)
-        await caller.start()
-        phase_s = (number * FRAME_MS / count - (number * RAMP_S * 1000)) % FRAME_MS / 1000
-        tasks.append(asyncio.create_task(caller.speak(phase_s), name=f"speak-{number}"))
-        tasks.append(asyncio.create_task(caller.listen(), name=f"listen-{number}"))
+        plan = visits(options.seed * 1000 + number, manners)
+        phase_s = number * FRAME_MS / count / 1000
+        caller = live(methods[number % connections], tally, plan, phase_s, options.progress)
+        tasks.append(asyncio.create_task(caller, name=f"caller-{number}"))
         await asyncio.sleep(RAMP_S)
     await asyncio.sleep(options.warm_up_s)
     tally.is_steady = True
@@ -196,19 +212,7 @@ async def run(options: argparse.Namespace, tell: Callable[[dict[str, Any]], None
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    tell(
-        {
-            "latency_ms": tally.latency_ms,
-            "late_ms": tally.late_ms,
-            "echo_ms": tally.echo_ms,
-            "sent": tally.sent,
-            "events": tally.events,
-            "hops_ms": tally.hops_ms,
-            "unanswered": tally.unanswered,
-            "interrupted": tally.interrupted,
-            "failures": tally.failures,
-        }
-    )
+    tell(tally.result())
     for channel in channels:
         await channel.close()
 
@@ -223,6 +227,10 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--reply-ms", type=int, default=1600, help="how long the agent's answer lasts")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--progress", action="store_true", help="acknowledge playback every 200 ms")
+    parser.add_argument("--barge-ins", type=float, default=0.0, metavar="SHARE", help="answers that are spoken over")
+    parser.add_argument("--end-frames", type=int, default=END_FRAMES, help="silent frames that end a turn")
+    parser.add_argument("--hang-ups", action="store_true", help="hang up after 8 to 25 s and call again")
+    parser.add_argument("--lateness", choices=get_args(Lateness), default="none", help="how packets are late")
     return parser.parse_args()
 
 

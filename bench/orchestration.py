@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import uvloop
 
 from bench import stages
-from bench.machine import Reading, Window, real_time
-from bench.stack import FAKES, ROOT, Stack, running
-from bench.stats import percentile, spread
+from bench.held import Plan, run
+from bench.machine import real_time
+from bench.stack import FAKES, ROOT, running
 from services.orchestrator.stages.channels import METHODS
 
 REPLY = "one two three four five six seven eight"
@@ -31,17 +30,6 @@ ENVIRONMENT = FAKES | {
     "PARLEY_LLM_MAX_STREAMS": "500",
     "PARLEY_TTS_MAX_STREAMS": "500",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """One run: how many calls, and for how long."""
-
-    calls: int
-    steady_s: float
-    sends_progress: bool = False
-    warm_up_s: float = 6.0
-
 
 FULL = (Plan(1, 12), Plan(25, 15), Plan(50, 30), Plan(100, 15))
 QUICK = (Plan(1, 5, warm_up_s=4), Plan(50, 10, warm_up_s=4))
@@ -92,88 +80,6 @@ def _added(run: dict[str, Any], alone: dict[str, Any]) -> dict[str, Any]:
     if run["turn_p50_ms"] is None:
         return run
     return run | {f"added_{name}_ms": round(run[f"turn_{name}_ms"] - chain_ms, 2) for name in ("p50", "p99")}
-
-
-async def run(stack: Stack, plan: Plan) -> dict[str, Any]:
-    """Hold `plan.calls` calls over a stack and return what they cost."""
-    echo = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bench.echo", cwd=ROOT, stdout=asyncio.subprocess.PIPE
-    )
-    assert echo.stdout is not None
-    try:
-        port = int(await echo.stdout.readline())
-        options = [
-            *("--target", stack.target("orchestrator"), "--echo", f"127.0.0.1:{port}", "--calls", str(plan.calls)),
-            *("--steady-s", str(plan.steady_s), "--warm-up-s", str(plan.warm_up_s), "--reply-ms", str(REPLY_MS)),
-            *(["--progress"] if plan.sends_progress else []),
-        ]
-        return await _watch(stack, plan, options)
-    finally:
-        echo.terminate()
-        await echo.wait()
-
-
-async def _watch(stack: Stack, plan: Plan, options: Sequence[str]) -> dict[str, Any]:
-    load = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bench.load", *options), cwd=ROOT, stdout=asyncio.subprocess.PIPE, limit=1 << 26
-    )
-    assert load.stdout is not None
-    pids = stack.pids | {"load": load.pid}
-    try:
-        async with asyncio.timeout(plan.steady_s + plan.warm_up_s + 60):
-            await _line(load.stdout, "steady")
-            first = Reading.take(pids)
-            await _line(load.stdout, "end")
-            window = Window.between(first, Reading.take(pids))
-            result = json.loads(await load.stdout.readline())
-    finally:
-        if load.returncode is None:
-            load.terminate()
-        await load.wait()
-    return summary(plan, window, result)
-
-
-async def _line(stream: asyncio.StreamReader, at: str) -> None:
-    said = await stream.readline()
-    if not said or json.loads(said).get("at") != at:
-        raise RuntimeError(f"the load generator broke off before {at!r}: see above")
-
-
-def summary(plan: Plan, window: Window, load: dict[str, Any]) -> dict[str, Any]:
-    """Return one entry of `runs`."""
-    minutes = plan.calls * window.seconds / 60
-    series: list[float] = load["latency_ms"]["series"]
-    ready: list[float] = load["latency_ms"]["ready"]
-    seconds = window.seconds
-    return {
-        "calls": plan.calls,
-        "sends_playback_progress": plan.sends_progress,
-        "steady_s": round(seconds, 1),
-        "turns": len(series) + len(ready),
-        "turn_p50_ms": _ms(series, 50),
-        "turn_p99_ms": _ms(series, 99),
-        "turn_in_series": {"n": len(series)} | spread(series),
-        "turn_transcript_ready": {"n": len(ready)} | spread(ready),
-        "hops_p50_ms": {
-            name: {"total": _ms([total for total, _ in taken], 50), "server": _ms([server for _, server in taken], 50)}
-            for name, taken in load["hops_ms"].items()
-        },
-        "echo": {"n": len(load["echo_ms"])} | spread(load["echo_ms"]),
-        "cpu_s_per_call_minute": round(window.cpu_s["orchestrator"] / minutes, 3),
-        "rss_mb": window.rss_mb["orchestrator"],
-        "cpu_cores": {name: round(spent / seconds, 3) for name, spent in window.cpu_s.items()},
-        "other_processes_cores": round(window.others_cores, 2),
-        "caller_late": spread(load["late_ms"]),
-        "frames_sent_per_s": round(load["sent"] / seconds, 1),
-        "events_per_s": {name: round(count / seconds, 2) for name, count in sorted(load["events"].items())},
-        "unanswered_turns": load["unanswered"],
-        "interrupted_turns": load["interrupted"],
-        "failures": load["failures"],
-    }
-
-
-def _ms(values: Sequence[float], percent: float) -> float | None:
-    return round(percentile(values, percent), 2) if values else None
 
 
 def ratio(run: dict[str, Any], baseline: dict[str, Any]) -> dict[str, float]:

@@ -9,7 +9,7 @@ import pytest
 
 from bench.goals import GOALS, Goal, Outcome, figure, outcomes
 from bench.machine import Reading, Window
-from bench.rhythm import Kind, rhythm
+from bench.rhythm import Habits, Kind, rhythm
 from bench.stats import percentile, spread
 from bench.words import word_errors, words_of
 
@@ -64,7 +64,7 @@ class TestRhythm:
     FRAMES = 4000
 
     def frames(self, seed: int) -> list[Kind]:
-        return list(islice(rhythm(seed, reply_ms=1600), self.FRAMES))
+        return list(islice(rhythm(seed, Habits(1600)), self.FRAMES))
 
     def test_is_the_same_for_the_same_seed_only(self) -> None:
         assert self.frames(3) == self.frames(3)
