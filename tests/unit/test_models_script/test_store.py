@@ -50,6 +50,10 @@ def recipe(make: Make) -> Recipe:
     return Recipe("tiny-model", ("numpy",), make, shared=("training.py",))
 
 
+def models_in(cache: Path) -> set[Path]:
+    return {path for path in cache.iterdir() if path.is_dir()}
+
+
 def quiet() -> Progress:
     return Progress(io.StringIO())
 
@@ -104,11 +108,12 @@ def test_a_failure_leaves_what_was_there_and_nothing_half_made(scripts: Path, ca
         (aside / "model.bin").write_text("half")
         raise RuntimeError("out of memory")
 
-    before = set(cache.iterdir())
+    before = models_in(cache)
     with pytest.raises(RuntimeError, match="out of memory"):
         ensure(recipe(break_off), folder, cache, quiet())
     assert (folder / "model.bin").read_text() == "weights"
-    assert set(cache.iterdir()) == before
+    assert models_in(cache) == before
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
 def test_runs_at_once_make_it_once(scripts: Path, cache: Path, tmp_path: Path) -> None:
