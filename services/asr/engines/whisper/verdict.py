@@ -1,8 +1,8 @@
 """Whether a hypothesis is to be believed. Pure.
 
 On near-silence Whisper writes what its training data ended with. It says so itself: the no-speech probability is high
-and the text improbable (Radford et al. 2022, section 4.5: 0.6 and -1). A known phantom is believed less, never
-rejected for its words alone: people do say "thank you".
+and the text improbable (Radford et al. 2022, section 4.5: 0.6 and -1). Of a known phantom it is often sure: there
+the no-speech probability is enough, never the words alone, for people do say "thank you".
 """
 
 from __future__ import annotations
@@ -38,17 +38,19 @@ class Thresholds:
     log_probability: float = -1.0
     """... where the tokens' mean log probability is below this."""
     phantom_no_speech: float = 0.3
-    """The same for a known phantom ..."""
+    """A known phantom is rejected from this on where improbable; from `no_speech` on however sure the model is."""
     phantom_log_probability: float = -0.4
-    """... below this."""
+    """Below this a known phantom is improbable."""
 
 
 def is_imagined(words: Sequence[Heard], no_speech: float, log_probability: float, limits: Thresholds) -> bool:
     """Return whether a text comes from the model alone, with no speech behind it."""
-    if no_speech >= limits.no_speech and log_probability < limits.log_probability:
+    says_silence = no_speech >= limits.no_speech
+    if says_silence and log_probability < limits.log_probability:
         return True
-    is_known = " ".join(filter(None, (word.key for word in words))) in PHANTOMS
-    return is_known and no_speech >= limits.phantom_no_speech and log_probability < limits.phantom_log_probability
+    if " ".join(filter(None, (word.key for word in words))) not in PHANTOMS:
+        return False
+    return says_silence or (no_speech >= limits.phantom_no_speech and log_probability < limits.phantom_log_probability)
 
 
 def without_loops(words: Sequence[Heard]) -> tuple[Heard, ...]:

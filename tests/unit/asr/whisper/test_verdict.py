@@ -20,6 +20,7 @@ pytestmark = pytest.mark.unit
         ("Thank you.", 0.4, -0.6, True),
         ("Thank you.", 0.05, -0.6, False),  # somebody says thank you
         ("Thank you.", 0.4, -0.1, False),
+        ("Thank you.", 0.9, -0.01, True),
         ("Thanks for watching!", 0.5, -0.5, True),
     ],
 )
