@@ -6,8 +6,8 @@ is written only where the caller consented (`StartConversation.consent.transcrip
 `trace_transcripts` is on.
 
 The budget lines lie end to end, from the caller's last speech sample to the first agent audio received: the name of a
-line is a span below `turn.response`, a hop of the turn summary, a value of the label `line` of the metrics, and a key of
-the latency budget.
+line is a span below `turn.response`, a hop of the turn summary, a value of the metrics' label `line`, and a key of the
+latency budget.
 """
 
 from __future__ import annotations
@@ -80,25 +80,21 @@ class SpanKind:
 
 SPANS = (
     SpanKind(CONVERSATION, "", "orchestrator", "a call, from its start to its end"),
-    SpanKind(TURN, CONVERSATION, "orchestrator", "a turn: from the caller's first speech, typed text or the agent's own "
-             "beginning, to its summary"),
+    SpanKind(TURN, CONVERSATION, "orchestrator", "a turn, from its first speech, typed text or fixed sentence on"),
     SpanKind(TURN_RESPONSE, TURN, "orchestrator", "what the caller waited: the sum of the budget lines below it"),
-    *(SpanKind(line.name, TURN_RESPONSE, "orchestrator", f"budget line, until {line.ends}") for line in LINES),
-    SpanKind(SPECULATION, TURN, "orchestrator", "work for an answer that was not certain yet, until it was taken or "
-             "thrown away"),
+    *(SpanKind(line.name, TURN_RESPONSE, "orchestrator", f"budget line: until {line.ends}") for line in LINES),
+    SpanKind(SPECULATION, TURN, "orchestrator", "work for an answer not yet certain, until it is used or thrown away"),
     SpanKind(TOOL_CALL, TURN, "orchestrator", "one tool call"),
-    SpanKind(BARGE_IN, TURN, "orchestrator", "speech over the agent, in the turn that it interrupts, until the caller "
-             "hears nothing of it any more"),
-    SpanKind(BARGE_IN_DETECTION, BARGE_IN, "orchestrator", "from the arrival of the first sample of that speech to the "
-             "verdict that it is meant"),
-    SpanKind(BARGE_IN_CLEAR_SENT, BARGE_IN, "orchestrator", "from the verdict until the caller's buffer was told to clear"),
+    SpanKind(BARGE_IN, TURN, "orchestrator", "speech over the agent, in the agent's turn, until all of it is silent"),
+    SpanKind(BARGE_IN_DETECTION, BARGE_IN, "orchestrator", "from its first sample's arrival to the verdict"),
+    SpanKind(BARGE_IN_CLEAR_SENT, BARGE_IN, "orchestrator", "from the verdict until the caller was told to clear"),
     SpanKind(BARGE_IN_CLEAR_ACKNOWLEDGED, BARGE_IN, "orchestrator", "from that until the caller told its position"),
-    SpanKind(CANCELLATION, TURN, "orchestrator", "from the order to stop an answer until what was heard of it is known"),
+    SpanKind(CANCELLATION, TURN, "orchestrator", "from the order to stop an answer until what was heard is known"),
     SpanKind(ASR_FINALIZE, TURN, "asr", "a finalize, from its request to its answer"),
-    SpanKind(TURN_DECIDE, TURN, "turn", "from the end of speech, as noticed, to the end of the turn"),
+    SpanKind(TURN_DECIDE, CONVERSATION, "turn", "from the end of speech, as noticed, to the end of the turn"),
     SpanKind(LLM_GENERATE, TURN, "llm", "a generation, from its config to its end"),
     SpanKind(TTS_SPEAK, TURN, "tts", "one phrase"),
-)  # fmt: skip
+)
 """Every span. An engine or a library may add its own below the servers' spans, as vLLM does below `llm.generate`."""
 
 # --- attributes -------------------------------------------------------------------------------------------------------
@@ -144,7 +140,6 @@ SPECULATION_OUTCOME = "parley.speculation.outcome"
 BARGE_IN_OUTCOME = "parley.barge_in.outcome"
 BARGE_IN_PAUSED_MS = "parley.barge_in.paused_ms"
 CANCELLATION_CAUSE = "parley.cancellation.cause"
-PLAYED_MS = "parley.playback.played_ms"
 ENGINE = "parley.engine"
 MODEL = "parley.model"
 AUDIO_MS = "parley.audio_ms"
@@ -198,10 +193,9 @@ ATTRIBUTES = {
     SPECULATION_KIND: "`stream`: a model stream opened early",
     SPECULATION_OUTCOME: "`used` or `discarded`",
     BARGE_IN_OUTCOME: "`interruption`, `backchannel` (the agent went on), or `reply_ended` before the verdict",
-    BARGE_IN_PAUSED_MS: "from the arrival of the first sample until the caller was told to pause",
-    CANCELLATION_CAUSE: "`barge_in`, `requested` by the caller's software, `resumed` speech, `replaced` by another "
-    "reply, `watchdog`",
-    PLAYED_MS: "of the answer's audio, what the caller heard",
+    BARGE_IN_PAUSED_MS: "from the arrival of its first sample until the caller was told to pause",
+    CANCELLATION_CAUSE: "`barge_in`, `requested` by the caller's software, `resumed` speech, `replaced` by typed "
+    "text, `watchdog`, or `stage_failed`",
     ENGINE: "engine of the stage, as in its ENGINES table",
     MODEL: "model or voice that is loaded",
     AUDIO_MS: "audio that the request was about",

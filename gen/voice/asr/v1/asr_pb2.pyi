@@ -159,14 +159,18 @@ class ResetUtterance(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     TURN_EPOCH_FIELD_NUMBER: builtins.int
+    TRACEPARENT_FIELD_NUMBER: builtins.int
     turn_epoch: builtins.int
     """Epoch of the new utterance."""
+    traceparent: builtins.str
+    """W3C traceparent of the turn that the utterance belongs to. Empty: the stream's metadata says all."""
     def __init__(
         self,
         *,
         turn_epoch: builtins.int = ...,
+        traceparent: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["turn_epoch", b"turn_epoch"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["traceparent", b"traceparent", "turn_epoch", b"turn_epoch"]) -> None: ...
 
 global___ResetUtterance = ResetUtterance
 

@@ -792,14 +792,17 @@ class TurnSummary(google.protobuf.message.Message):
     interrupted: builtins.bool
     """Whether the caller interrupted."""
     response_ms: builtins.int
-    """From the arrival of the caller's last speech to the sending of the first agent audio, measured at the server."""
+    """From the caller's last speech sample to the first agent audio at the caller: the sum of the hops, and 0 where the turn
+    answers no speech or was never heard. Measured at the server; the ways to and from the caller are halves of its round
+    trip, as far as playback_progress shows it, and otherwise left out.
+    """
     tool_calls: builtins.int
     """Tool calls of the turn."""
     outcome: builtins.str
     """Why the turn ended otherwise than by an answer; empty for an answer."""
     @property
     def hops(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___Hop]:
-        """The parts of response_ms, in order."""
+        """The parts of response_ms, in order, each beginning where the one before ends."""
 
     def __init__(
         self,
@@ -827,20 +830,42 @@ class Hop(google.protobuf.message.Message):
     NAME_FIELD_NUMBER: builtins.int
     DURATION_MS_FIELD_NUMBER: builtins.int
     SERVER_MS_FIELD_NUMBER: builtins.int
+    CLIENT_MS_FIELD_NUMBER: builtins.int
+    QUEUE_MS_FIELD_NUMBER: builtins.int
+    ENGINE_MS_FIELD_NUMBER: builtins.int
+    NETWORK_MS_FIELD_NUMBER: builtins.int
+    IS_UNKNOWN_FIELD_NUMBER: builtins.int
     name: builtins.str
-    """Name, as in docs/telemetry.md, such as "endpointing"."""
+    """Name, as in docs/telemetry.md, such as "vad_hold"."""
     duration_ms: builtins.float
     """How long it took."""
     server_ms: builtins.float
-    """Of that, what the stage's server accounts for; 0 where no server is involved."""
+    """What the stage's server accounts for of the exchange that ended it, on its own clock; 0 where no server is involved."""
+    client_ms: builtins.float
+    """That exchange, measured by the orchestrator; 0 where there was none. It may be longer than the hop, or shorter: a
+    transcript is asked for before the turn is over, and a pause is heard in audio that comes in real time.
+    """
+    queue_ms: builtins.float
+    """Of server_ms, waiting for a worker, a batch or a lock."""
+    engine_ms: builtins.float
+    """Of server_ms, inside the engine."""
+    network_ms: builtins.float
+    """client_ms less server_ms: the network both ways, and the two gRPC stacks."""
+    is_unknown: builtins.bool
+    """The hop could not be measured and counts as 0."""
     def __init__(
         self,
         *,
         name: builtins.str = ...,
         duration_ms: builtins.float = ...,
         server_ms: builtins.float = ...,
+        client_ms: builtins.float = ...,
+        queue_ms: builtins.float = ...,
+        engine_ms: builtins.float = ...,
+        network_ms: builtins.float = ...,
+        is_unknown: builtins.bool = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["duration_ms", b"duration_ms", "name", b"name", "server_ms", b"server_ms"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["client_ms", b"client_ms", "duration_ms", b"duration_ms", "engine_ms", b"engine_ms", "is_unknown", b"is_unknown", "name", b"name", "network_ms", b"network_ms", "queue_ms", b"queue_ms", "server_ms", b"server_ms"]) -> None: ...
 
 global___Hop = Hop
 

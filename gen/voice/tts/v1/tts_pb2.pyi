@@ -143,20 +143,24 @@ class SynthesizeText(google.protobuf.message.Message):
     TURN_EPOCH_FIELD_NUMBER: builtins.int
     PHRASE_ID_FIELD_NUMBER: builtins.int
     TEXT_FIELD_NUMBER: builtins.int
+    TRACEPARENT_FIELD_NUMBER: builtins.int
     turn_epoch: builtins.int
     """Epoch of the turn it belongs to."""
     phrase_id: builtins.int
     """Number of the phrase within the epoch, from 0; comes back with its audio."""
     text: builtins.str
     """The text."""
+    traceparent: builtins.str
+    """W3C traceparent of the turn. Empty: the stream's metadata says all."""
     def __init__(
         self,
         *,
         turn_epoch: builtins.int = ...,
         phrase_id: builtins.int = ...,
         text: builtins.str = ...,
+        traceparent: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["phrase_id", b"phrase_id", "text", b"text", "turn_epoch", b"turn_epoch"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["phrase_id", b"phrase_id", "text", b"text", "traceparent", b"traceparent", "turn_epoch", b"turn_epoch"]) -> None: ...
 
 global___SynthesizeText = SynthesizeText
 
