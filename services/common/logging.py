@@ -1,4 +1,4 @@
-"""Structured logs that carry session and turn, and never what was said."""
+"""Structured logs that carry session, turn and trace, and never what was said."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
+
+from services.common.telemetry import trace_ids
 
 session_id: ContextVar[str] = ContextVar("session_id", default="")
 turn_epoch: ContextVar[int | Callable[[], int] | None] = ContextVar("turn_epoch", default=None)
@@ -31,6 +33,8 @@ class _JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
+        if (ids := trace_ids()) is not None:
+            head |= {"trace_id": ids[0], "span_id": ids[1]}
         entry: dict[str, Any] = head | _fields(record) | head
         if record.exc_info:
             entry["exception"] = self.formatException(record.exc_info)

@@ -1,25 +1,40 @@
-"""Tracing set-up: off, at no cost, unless an OTLP endpoint is set.
+"""Tracing set-up: off, at no cost, unless an OTLP endpoint is set. Names of spans and attributes: `spans.py`.
 
 Context crosses services as W3C `traceparent` metadata, written and read here: OpenTelemetry's own grpc.aio interceptor
-wraps the servicer context and breaks `context.write`.
+wraps the servicer context and breaks `context.write`. A stream that lasts a whole call has the call's context in its
+metadata, and the turn's in the messages that begin something (`traceparent` fields).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
+from opentelemetry import context as contexts
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import TracerProvider
+
 EXPORT_TIMEOUT_S = 2
 """A collector in the same data centre takes milliseconds. One that is gone must not hold up the end of a process."""
+EXPORT_EVERY_MS = 1_000
+"""A turn is in the collector a second after its end, not after the call."""
+MAX_PENDING_SPANS = 16_384
+SCOPE = "parley"
+TRACEPARENT = "traceparent"
 
 _propagator = TraceContextTextMapPropagator()
+_no_tracer = trace.NoOpTracer()
+_provider: TracerProvider | None = None
+_tracer: trace.Tracer = _no_tracer
 
 
 def setup_tracing(service: str, otlp_endpoint: str) -> None:
     """Export this process's spans to `otlp_endpoint`; with an empty endpoint, leave tracing off."""
+    global _provider, _tracer
     if not otlp_endpoint:
         return
     from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
@@ -27,33 +42,61 @@ def setup_tracing(service: str, otlp_endpoint: str) -> None:
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-    provider = TracerProvider(resource=Resource.create({"service.name": f"parley-{service}"}))
+    provider = TracerProvider(resource=Resource.create({"service.name": f"parley-{service}"}), shutdown_on_exit=False)
     exporter = OTLPSpanExporter(
         endpoint=otlp_endpoint, insecure=not otlp_endpoint.startswith("https"), timeout=EXPORT_TIMEOUT_S
     )
-    provider.add_span_processor(BatchSpanProcessor(exporter))
-    trace.set_tracer_provider(provider)
+    provider.add_span_processor(
+        BatchSpanProcessor(exporter, max_queue_size=MAX_PENDING_SPANS, schedule_delay_millis=EXPORT_EVERY_MS)
+    )
+    _provider, _tracer = provider, provider.get_tracer(SCOPE)
 
 
 def shutdown_tracing() -> None:
-    """Send what is pending. Returns at once where tracing is off."""
-    shutdown = getattr(trace.get_tracer_provider(), "shutdown", None)
-    if shutdown is not None:
-        shutdown()
+    """Send what is pending, and turn tracing off. Returns at once where it is off."""
+    global _provider, _tracer
+    provider, _provider, _tracer = _provider, None, _no_tracer
+    if provider is not None:
+        provider.shutdown()
 
 
 def tracer() -> trace.Tracer:
     """Return the process's tracer; its spans cost next to nothing while tracing is off."""
-    return trace.get_tracer("parley")
+    return _tracer
 
 
 def outgoing_metadata(context: Context | None = None) -> list[tuple[str, str]]:
-    """Return gRPC metadata that carries the current trace to the next service."""
+    """Return gRPC metadata that carries the current trace, or `context`'s, to the next service."""
     carrier: dict[str, str] = {}
     _propagator.inject(carrier, context)
     return list(carrier.items())
 
 
+def traceparent(context: Context | None) -> str:
+    """Return the trace of `context` as a W3C traceparent; empty where there is none."""
+    return "" if context is None else dict(outgoing_metadata(context)).get(TRACEPARENT, "")
+
+
 def incoming_context(metadata: Iterable[tuple[str, str | bytes]] | None) -> Context:
     """Return the trace context that a client's gRPC metadata carries, or an empty one."""
-    return _propagator.extract({key: value for key, value in metadata or () if isinstance(value, str)})
+    return _propagator.extract({key: value for key, value in metadata or () if isinstance(value, str)}, Context())
+
+
+def joined_context(metadata: Iterable[tuple[str, str | bytes]] | None) -> Context:
+    """Return the client's trace context, and make it this task's, so that its log entries name the trace."""
+    context = incoming_context(metadata)
+    contexts.attach(context)  # never detached: an RPC's task ends with it
+    return context
+
+
+def context_of(told: str, otherwise: Context) -> Context:
+    """Return the context of a traceparent that a message carries; where it has none, `otherwise`."""
+    return incoming_context([(TRACEPARENT, told)]) if told else otherwise
+
+
+def trace_ids() -> tuple[str, str] | None:
+    """Return trace id and span id of the current context, in hexadecimal; None outside any trace."""
+    current = trace.get_current_span().get_span_context()
+    if not current.is_valid:
+        return None
+    return trace.format_trace_id(current.trace_id), trace.format_span_id(current.span_id)
