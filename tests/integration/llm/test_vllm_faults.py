@@ -143,6 +143,16 @@ async def test_a_quiet_engine_that_sings_when_probed_lives_on() -> None:
         assert text_of(await collect(engine, asking("talk"))) == "one two three four five six"
 
 
+async def test_a_probe_that_is_open_is_not_counted() -> None:
+    async with started(canary_idle_ms=1, canary_timeout_ms=300_000) as (engine, llm):
+        llm.core.is_stuck = True
+        async with asyncio.timeout(DEADLINE_S):
+            while not llm.core.waiting:  # noqa: ASYNC110
+                await asyncio.sleep(0.001)
+        assert llm.output_processor.get_num_unfinished_requests() == 1
+        assert engine.running == 0
+
+
 # --- behind the servicer ---
 
 

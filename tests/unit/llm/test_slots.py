@@ -68,3 +68,19 @@ async def test_a_slot_handed_to_someone_who_leaves_at_that_moment_goes_on_to_the
     async with asyncio.timeout(1):
         await stays
     assert order == ["stays"]
+
+
+async def test_the_order_holds_whoever_leaves_it() -> None:
+    priorities = [Priority.LIVE, *[Priority.PREFILL, Priority.SPECULATIVE, Priority.PREFILL] * 3, Priority.SPECULATIVE]
+    for left in range(len(priorities)):
+        slots, order = Slots(1, 99), list[str]()
+        await slots.take(Priority.LIVE)
+        tasks = [await waiting(slots, wanted, f"{wanted.value}{at:02}", order) for at, wanted in enumerate(priorities)]
+        tasks.pop(left).cancel()
+        await asyncio.sleep(0)
+        for _ in tasks:
+            slots.give_back()
+        async with asyncio.timeout(1):
+            await asyncio.gather(*tasks)
+        assert order == sorted(order)
+        assert len(order) == len(tasks)
