@@ -70,7 +70,7 @@ class AsrSettings(ServiceSettings):
         20, ge=0, le=500, description="faster-whisper: how long a partial waits for a decode that is on its way."
     )
     faster_whisper_closing_ms: int = Field(
-        100, ge=0, description="faster-whisper: silence after which the tail is decoded before a final is asked for."
+        60, ge=0, description="faster-whisper: silence after which the tail is decoded before a final is asked for."
     )
     faster_whisper_window_ms: int = Field(
         28_000, ge=5_000, le=30_000, description="faster-whisper: most audio in one decode."

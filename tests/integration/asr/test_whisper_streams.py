@@ -189,21 +189,22 @@ async def test_reset_and_close_take_a_decode_out_of_the_queue(one: Desk) -> None
     assert one.engine.running == 2
 
 
-async def test_a_final_that_nobody_waits_for_leaves_the_queue(one: Desk) -> None:
-    scripts = [Script().say("i would like") for _ in range(2)]
-    streams = [await one.caller(script, place) for place, script in enumerate(scripts)]
-    one.whisper.hold()
-    for stream, script in zip(streams, scripts, strict=True):
-        await speak(stream, script.pcm)
-    first = asyncio.create_task(final(streams[0]))
-    await begun(one.whisper)
-    second = asyncio.create_task(final(streams[1]))
-    await until(lambda: one.engine.pending == 2)
-    second.cancel()
-    await asyncio.wait({second})
-    assert one.engine.pending == 1
-    one.whisper.release()
-    assert await first == "i would like"
+async def test_a_final_that_nobody_waits_for_leaves_the_queue(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    async with desk(monkeypatch, tmp_path, **EAGER_OFF) as one:
+        scripts = [Script().say("i would like") for _ in range(2)]
+        streams = [await one.caller(script, place) for place, script in enumerate(scripts)]
+        one.whisper.hold()
+        for stream, script in zip(streams, scripts, strict=True):
+            await speak(stream, script.pcm)
+        first = asyncio.create_task(final(streams[0]))
+        await begun(one.whisper)
+        second = asyncio.create_task(final(streams[1]))
+        await until(lambda: one.engine.pending == 2)
+        second.cancel()
+        await asyncio.wait({second})
+        assert one.engine.pending == 1
+        one.whisper.release()
+        assert await first == "i would like"
 
 
 async def test_a_decode_that_fails_fails_its_stream_alone(one: Desk) -> None:
