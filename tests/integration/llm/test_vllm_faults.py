@@ -124,7 +124,7 @@ async def test_a_process_that_dies_without_a_request_is_noticed() -> None:
 
 
 async def test_an_engine_that_is_stuck_is_noticed_and_its_callers_are_told() -> None:
-    async with started(**ENDLESS, canary_idle_ms=1, canary_timeout_ms=50) as (engine, llm):
+    async with started(**ENDLESS, canary_idle_ms=1, canary_timeout_ms=1_000) as (engine, llm):
         async with aclosing(engine.generate(asking("talk slowly"))) as events:
             await anext(events)
             llm.core.is_stuck = True
