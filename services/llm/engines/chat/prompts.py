@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from tokenizers import Tokenizer
@@ -39,6 +40,8 @@ class Prompts:
         self.end_ids = _end_ids(folder, self._template, self.tokenizer)
         self.hides_special = not _is_special(self.tokenizer, CALL_OPENS)
         """Whether special tokens may be left out of the text; not so where the tags of calls are among them."""
+        # All calls of an agent ask for the same.
+        self._system_ids = lru_cache(maxsize=64)(lambda agent: self._until_the_caller(agent, agent.messages))
 
     def prompt(self, request: GenerationRequest) -> Prompt:
         """Return the prompt that asks for the next message. Raises InvalidInput where the template refuses."""
@@ -59,9 +62,10 @@ class Prompts:
     def system_ids(self, request: GenerationRequest) -> list[int]:
         """Return what every prompt of this agent begins with: its system message and tools; empty without either."""
         first = request.messages[0]
-        if first.role is not Role.SYSTEM and not request.tools and not request.language:
+        system = (first,) if first.role is Role.SYSTEM else ()
+        if not system and not request.tools and not request.language:
             return []
-        return self._until_the_caller(request, (first,) if first.role is Role.SYSTEM else ())
+        return self._system_ids(GenerationRequest(system, tools=request.tools, language=request.language))
 
     def _until_the_caller(self, request: GenerationRequest, messages: tuple[Message, ...]) -> list[int]:
         one, other = (self._continued(request, (*messages, Message(Role.USER, said))) for said in "AZ")
