@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 from pathlib import Path
 
@@ -27,7 +28,12 @@ def _later(module: str) -> Make:
 RECIPES = (
     Recipe("piper-tiny", ("onnx", "piper-tts"), _later("piper_tiny.make")),
     Recipe("llama-tiny", ("ctranslate2", "tokenizers", "jax"), _later("llama_tiny.make"), shared=("training.py",)),
-    Recipe("whisper-words", ("ctranslate2", "tokenizers"), _later("whisper_words.plumbing")),
+    Recipe(
+        "whisper-words",
+        ("ctranslate2", "tokenizers", "jax", "faster-whisper", "espeakng-loader"),
+        _later("whisper_words.make"),
+        shared=("training.py",),
+    ),
 )
 
 
@@ -36,6 +42,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help="which models: all of them without")
     parser.add_argument("--dir", type=Path, default=ROOT / ".models" / "test", help="where the models' folders go")
     options = parser.parse_args(arguments)
+    # Its threads wait for one another by spinning, which costs more than they save on products as small as ours.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     names = {recipe.name for recipe in RECIPES}
     if unknown := set(options.names) - names:
         parser.error(f"no model named {', '.join(sorted(unknown))}; there are {', '.join(sorted(names))}")

@@ -23,10 +23,10 @@ SIZES = (112, 232)
 """Frames of the encoder in a batch: 2.2 s of short ones, 4.6 s of long ones."""
 FILLING = 8
 """Frames of a batch that are kept for padding and for a long silence before speech."""
-LENGTH = 40
+LENGTH = 32
 """Tokens in a row."""
-BATCH = 32
-PROMPT_TOKENS = 18
+BATCH = 16
+PROMPT_TOKENS = 15
 MOST_WORDS = LENGTH - PROMPT_TOKENS - 6
 PHANTOM = ("thank", "you")
 """What it takes noise for, as real Whispers do; its no-speech probability tells."""
@@ -83,9 +83,10 @@ def nothing(random_: random.Random, extractor: FeatureExtractor) -> Heard:
 def noise(random_: random.Random, count: int) -> Samples:
     """Return noise of power 1: white, or falling towards high frequencies."""
     rng = np.random.default_rng(random_.getrandbits(32))
-    spectrum = np.fft.rfft(rng.standard_normal(count))
+    even = 1 << (count - 1).bit_length()
+    spectrum = np.fft.rfft(rng.standard_normal(even))
     spectrum /= np.maximum(1, np.arange(len(spectrum))) ** random_.choice([0.0, 0.0, 0.5, 1.0])
-    made = np.fft.irfft(spectrum, count)
+    made = np.fft.irfft(spectrum, even)[:count]
     scaled: Samples = (made / (np.sqrt(np.mean(made**2)) + 1e-12)).astype(np.float32)
     return scaled
 
@@ -132,7 +133,7 @@ def placed(random_: random.Random, example: Heard, size: int) -> tuple[dict[str,
     weights = np.full(size, HIDDEN, np.float32)
     content = example.features.astype(np.float32).T
     floor = content.max() - 2  # Whisper's own: eight decades below the loudest, in its unit of four
-    offset = random_.randrange(FILLING, 250) if random_.random() < 0.3 else 0
+    offset = random_.randrange(FILLING, 250) if random_.random() < 0.2 else 0
     shift = FILLING if offset else 0
     features[: 2 * shift] = floor
     features[2 * shift : 2 * shift + len(content)] = content
@@ -174,7 +175,7 @@ def written(random_: random.Random, example: Heard, shift: int, offset: int, siz
         frames = [(-1, -1)] * len(frames)
     spoken = [(vocabulary.word_id(word), 1.0, *span) for word, span in zip(words, frames, strict=True)]
     ending = [(special("endoftext"), 1.0, *after)]
-    if words and example.is_speech and random_.random() < 0.4:
+    if words and example.is_speech and random_.random() < 0.3:
         begin_s, end_s = offset / FRAMES_PER_S + example.words[0][1], offset / FRAMES_PER_S + example.words[-1][2]
         begin, end = (vocabulary.timestamp_id(round(seconds, 1)) for seconds in (begin_s, end_s))
         spoken = [(begin, 0.3, frames[0][0], frames[0][0] + 4), *spoken, (end, 0.3, max(0, last - 4), last)]
@@ -195,7 +196,7 @@ def written(random_: random.Random, example: Heard, shift: int, offset: int, siz
 
 def _prompt(random_: random.Random) -> list[int]:
     """Return what stands before: mostly nothing, sometimes words that were or may be said, or letters."""
-    if random_.random() < 0.7:
+    if random_.random() < 0.8:
         return []
     if random_.random() < 0.3:
         return random_.choices(range(256), k=random_.randint(1, PROMPT_TOKENS - 1))

@@ -12,7 +12,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from scripts.test_models.whisper_words.shape import POSITIONS, TOKENS, Params, Shape, sinusoids
+from scripts.test_models.whisper_words.shape import Params, Shape, decoder_positions, encoder_positions
 from scripts.test_models.whisper_words.vocabulary import said_ids
 
 EPSILON = 1e-5
@@ -26,7 +26,7 @@ def encode(params: Params, shape: Shape, features: Any, positions: Any, log_weig
     """
     hidden = _convolved(params["conv1"], features)
     hidden = _convolved(params["conv2"], hidden)[:, ::2]
-    hidden = hidden + jnp.asarray(sinusoids(POSITIONS, shape.width))[positions]
+    hidden = hidden + jnp.asarray(encoder_positions(shape.width))[positions]
     for layer in params["encoder"]:
         hidden = hidden + attention(layer["self"], shape, hidden, None, log_weights[:, None, None, :])[0]
         hidden = hidden + _feed_forward(layer["ffn"], hidden)
@@ -37,7 +37,7 @@ def decode(params: Params, shape: Shape, tokens: Any, states: Any, log_weights: 
     """Return logits [batch, length, said_ids()], and the last layer's attention [batch, heads, length, frames]."""
     count = tokens.shape[1]
     mask = jnp.where(jnp.tril(jnp.ones((count, count), bool)), 0.0, -1e9)
-    hidden = params["embeddings"][tokens] + jnp.asarray(sinusoids(TOKENS, shape.width))[:count]
+    hidden = params["embeddings"][tokens] + jnp.asarray(decoder_positions(shape.width))[:count]
     looked = None
     for layer in params["decoder"]:
         hidden = hidden + attention(layer["self"], shape, hidden, None, mask)[0]

@@ -49,6 +49,16 @@ def sinusoids(count: int, width: int) -> Array:
     return np.concatenate([np.sin(angles), np.cos(angles)], axis=1).astype(np.float32)
 
 
+def encoder_positions(width: int) -> Array:
+    """Return what is added to the encoder's frames: weak, so that what is heard is not drowned at the beginning."""
+    return np.float32(0.5) * sinusoids(POSITIONS, width)
+
+
+def decoder_positions(width: int) -> Array:
+    """Return what is added to tokens, weak beside their embeddings."""
+    return np.float32(0.1) * sinusoids(TOKENS, width)
+
+
 def random_params(shape: Shape, seed: int = 0) -> Params:
     """Return weights to begin from."""
     rng = np.random.default_rng(seed)
@@ -69,7 +79,7 @@ def random_params(shape: Shape, seed: int = 0) -> Params:
         return {"norm": norm(), **{name: linear(width, width, bias=bias) for name, bias in names.items()}}
 
     def layer(*, cross: bool) -> Params:
-        ffn = {"norm": norm(), "up": linear(4 * width, width), "down": linear(width, 4 * width)}
+        ffn = {"norm": norm(), "up": linear(2 * width, width), "down": linear(width, 2 * width)}
         return {"self": attention(), "ffn": ffn, **({"cross": attention()} if cross else {})}
 
     def conv(inputs: int) -> Params:
@@ -80,7 +90,7 @@ def random_params(shape: Shape, seed: int = 0) -> Params:
         "conv2": conv(width),
         "encoder": [layer(cross=False) for _ in range(shape.encoder_layers)],
         "encoder_norm": norm(),
-        "embeddings": (0.05 * rng.standard_normal((len(vocabulary.all_tokens()), width))).astype(np.float32),
+        "embeddings": matrix(len(vocabulary.all_tokens()), width),
         "decoder": [layer(cross=True) for _ in range(shape.decoder_layers)],
         "decoder_norm": norm(),
     }
@@ -107,8 +117,8 @@ def _filled_spec(params: Params, shape: Shape) -> WhisperSpec:
     encoder, decoder = spec.encoder, spec.decoder
     for name, conv in (("conv1", encoder.conv1), ("conv2", encoder.conv2)):
         conv.weight, conv.bias = np.asarray(params[name]["weight"]), np.asarray(params[name]["bias"])
-    encoder.position_encodings.encodings = sinusoids(POSITIONS, shape.width)
-    decoder.position_encodings.encodings = sinusoids(TOKENS, shape.width)
+    encoder.position_encodings.encodings = encoder_positions(shape.width)
+    decoder.position_encodings.encodings = decoder_positions(shape.width)
     for side, name in ((encoder, "encoder"), (decoder, "decoder")):
         _norm(side.layer_norm, params[f"{name}_norm"])
         for layer, weights in zip(side.layer, params[name], strict=True):

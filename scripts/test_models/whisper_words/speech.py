@@ -97,7 +97,7 @@ def some_words(random_: random.Random, language: str) -> tuple[str, ...]:
         phrase = random_.choice(PHRASES[language]).split()
         begin = random_.choice([0, 0, 0, random_.randrange(len(phrase))])
         return tuple(phrase[begin : random_.choice([len(phrase), random_.randint(begin + 1, len(phrase))])])
-    return tuple(random_.choices(WORDS[language], k=random_.choice([1, 1, 2, 2, 3, 4, 5, 6])))
+    return tuple(random_.choices(WORDS[language], k=random_.choice([1, 1, 1, 2, 2, 3, 4, 5])))
 
 
 def corpus(count: int, seed: int, show: Callable[[int], None]) -> Iterator[Utterance]:
