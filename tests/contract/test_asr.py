@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -34,7 +35,15 @@ def speech(rate_hz: int = 16000) -> bytes:
 @pytest.fixture(params=sorted(ENGINES))
 def settings(request: pytest.FixtureRequest) -> AsrSettings:
     return AsrSettings(
-        engine=request.param, port=0, pocketsphinx_warm_grammars=(), fake_texts=(TEXT, "yes please"), fake_word_ms=100
+        engine=request.param,
+        port=0,
+        pocketsphinx_warm_grammars=(),
+        models_dir=Path(".models/test"),
+        faster_whisper_model="whisper-words",
+        faster_whisper_device="cpu",
+        faster_whisper_partial_wait_ms=500,  # the tests speak faster than anybody, and want to hear partials
+        fake_texts=(TEXT, "yes please"),
+        fake_word_ms=100,
     )
 
 

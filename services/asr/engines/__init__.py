@@ -2,5 +2,6 @@
 
 ENGINES = {
     "pocketsphinx": "services.asr.engines.pocketsphinx:Pocketsphinx",
+    "faster-whisper": "services.asr.engines.faster_whisper:FasterWhisper",
     "fake": "services.asr.engines.fake:FakeAsr",
 }
