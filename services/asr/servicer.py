@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Sequence
 from typing import Any, TypeVar
 
 import grpc.aio
+from opentelemetry.context import Context
 from voice.asr.v1 import asr_pb2 as pb
 from voice.common.v1 import common_pb2
 
@@ -16,6 +17,7 @@ from services.asr.engine import AsrEngine, AsrStream, KeyTerm, Recognised, Strea
 from services.asr.engines import ENGINES
 from services.asr.settings import AsrSettings
 from services.asr.utterance import Utterance
+from services.common import spans
 from services.common.audio import AudioFormat, check_format, check_pcm
 from services.common.draining import DrainableRequests
 from services.common.errors import Draining, EngineFault, InvalidInput, NotReady
@@ -23,6 +25,7 @@ from services.common.limits import AudioPace
 from services.common.logging import session_id, turn_epoch
 from services.common.registry import load_engine
 from services.common.server import Rpc, register_rpcs
+from services.common.telemetry import context_of, current_span, joined_context
 
 log = logging.getLogger(__name__)
 
@@ -75,12 +78,13 @@ class AsrService:
             return
         received_s = time.perf_counter()
         session_id.set(config.session_id)
+        joined = joined_context(context.invocation_metadata())
         audio_format = check_format(config.format.sample_rate_hz, config.format.encoding)
         options = self._options(config)
         stream = await self.bounded(self.engine.open(options))
         try:
             await context.write(self._ready(config, stream, received_s))
-            session = _Session(self, stream, config, audio_format, context)
+            session = _Session(self, stream, config, audio_format, context, joined)
             drainable = DrainableRequests(requests, session.is_at_rest)
             self._open.add(drainable)
             try:
@@ -157,12 +161,15 @@ class _Session:
         config: pb.RecognizeConfig,
         audio_format: AudioFormat,
         context: Any,
+        joined: Context,
     ) -> None:
         settings = service.settings
         self._service = service
         self._stream = stream
         self._format = audio_format
         self._write = context.write
+        self._session_id = config.session_id
+        self._call_trace = self._turn_trace = joined
         self._pace = AudioPace(settings.audio_burst_ms)
         interval_ms = config.partial_interval_ms or settings.partial_interval_ms
         bytes_per_ms = audio_format.byte_count(1000) / 1000
@@ -178,7 +185,7 @@ class _Session:
                 case "finalize":
                     await self._on_finalize(request.finalize.finalize_id, received_s)
                 case "reset":
-                    await self._on_reset(request.reset.turn_epoch)
+                    await self._on_reset(request.reset)
                 case "finish":
                     await self._send(await self._final(), received_s, is_final=True)
                     return
@@ -212,7 +219,26 @@ class _Session:
     async def _on_finalize(self, finalize_id: int, received_s: float) -> None:
         if not finalize_id:
             raise InvalidInput("finalize_id 0 stands for no finalize: number them from 1")
-        await self._send(await self._final(), received_s, is_final=True, finalize_id=finalize_id)
+        with current_span(spans.ASR_FINALIZE, self._turn_trace) as span:
+            recognised = await self._final()
+            await self._send(recognised, received_s, is_final=True, finalize_id=finalize_id)
+            if span.is_recording():
+                span.set_attributes(self._span_attributes(recognised))
+
+    def _span_attributes(self, recognised: Recognised) -> dict[str, str | int | float]:
+        capabilities = self._service.engine.capabilities
+        told: dict[str, str | int | float] = {
+            spans.SESSION_ID: self._session_id,
+            spans.TURN_EPOCH: self._utterance.epoch,
+            spans.ENGINE: capabilities.engine,
+            spans.MODEL: capabilities.model,
+            spans.AUDIO_MS: self._utterance.audio_ms,
+            spans.HOP_QUEUE_MS: recognised.queue_ms,
+            spans.HOP_ENGINE_MS: recognised.engine_ms,
+        }
+        if recognised.confidence:
+            told[spans.ASR_CONFIDENCE] = recognised.confidence
+        return told
 
     async def _final(self) -> Recognised:
         final = self._utterance.final  # still good where no audio came since
@@ -221,12 +247,14 @@ class _Session:
             self._utterance.final = final
         return final
 
-    async def _on_reset(self, epoch: int) -> None:
+    async def _on_reset(self, reset: pb.ResetUtterance) -> None:
+        epoch = reset.turn_epoch
         if epoch < self._utterance.epoch:
             raise InvalidInput(f"reset.turn_epoch {epoch} is older than {self._utterance.epoch}: epochs only grow")
         turn_epoch.set(epoch)
         await self._service.bounded(self._stream.reset())
         self._utterance.begin(epoch)
+        self._turn_trace = context_of(reset.traceparent, self._call_trace)
 
     async def _send(
         self, recognised: Recognised, received_s: float, *, is_final: bool = False, finalize_id: int = 0

@@ -155,7 +155,7 @@ PII_AGENT_TEXT = "parley.pii.agent_text"
 PII_HEARD_TEXT = "parley.pii.heard_text"
 
 ATTRIBUTES = {
-    SESSION_ID: "the call, in every span of Parley's",
+    SESSION_ID: "the call, in every span but the budget's lines",
     TURN_EPOCH: "the turn",
     AGENT: "name of the agent that answers",
     CONVERSATION_ID: "the call again, where GenAI tools look for it",
@@ -179,7 +179,7 @@ ATTRIBUTES = {
     CALL_END_REASON: "why the call ended; absent where the caller's stream broke off",
     CALL_TURNS: "answers given",
     TURN_OUTCOME: "as in the turn summary; `answer` for an answer, else what became of speech that was not answered: "
-    "`backchannel`, `no_words`, `joined` to what followed, `call_ended`",
+    "`backchannel`, `joined` to what followed, `unanswered` (no words, or too late), `call_ended`",
     TURN_INTERRUPTED: "whether the caller interrupted",
     TURN_TOOL_CALLS: "tool calls of the turn",
     RESPONSE_MS: "sum of the budget lines",

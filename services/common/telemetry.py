@@ -7,13 +7,17 @@ metadata, and the turn's in the messages that begin something (`traceparent` fie
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from opentelemetry import context as contexts
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from services.common import spans
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
@@ -63,6 +67,30 @@ def shutdown_tracing() -> None:
 def tracer() -> trace.Tracer:
     """Return the process's tracer; its spans cost next to nothing while tracing is off."""
     return _tracer
+
+
+@contextmanager
+def current_span(
+    name: str, context: Context | None = None, attributes: Mapping[str, str | bool | int | float] | None = None
+) -> Iterator[trace.Span]:
+    """Make a span that is the current one, and so in log entries, while the block runs.
+
+    An error is told by its type alone: its text may quote what was said.
+    """
+    with _tracer.start_as_current_span(
+        name, context, attributes=attributes, record_exception=False, set_status_on_exception=False
+    ) as span:
+        try:
+            yield span
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            cause: BaseException = error
+            while isinstance(cause, BaseExceptionGroup):
+                cause = cause.exceptions[0]
+            span.set_attribute(spans.ERROR_TYPE, type(cause).__name__)
+            span.set_status(trace.StatusCode.ERROR)
+            raise
 
 
 def outgoing_metadata(context: Context | None = None) -> list[tuple[str, str]]:

@@ -12,11 +12,12 @@ import grpc.aio
 from voice.common.v1 import common_pb2
 from voice.llm.v1 import llm_pb2
 
+from services.common import spans
 from services.common.errors import InvalidInput, NotReady, TimedOut
 from services.common.logging import session_id, turn_epoch
 from services.common.registry import load_engine
 from services.common.server import Rpc, register_rpcs
-from services.common.telemetry import incoming_context, tracer
+from services.common.telemetry import context_of, current_span, joined_context
 from services.llm.convert import event_response, generation_request
 from services.llm.engine import Finished, GenerationRequest, LlmEngine, MortalEngine
 from services.llm.engines import ENGINES
@@ -108,14 +109,14 @@ class LlmService:
             return
         session_id.set(config.session_id)
         turn_epoch.set(config.turn_epoch)
-        with tracer().start_as_current_span(
-            "llm.generate", context=incoming_context(context.invocation_metadata())
-        ) as span:
+        joined = joined_context(context.invocation_metadata())
+        with current_span(spans.LLM_GENERATE, context_of(config.traceparent, joined)) as span:
             generation = _Generation(engine, config, self._settings, context)
             try:
                 await generation.run(requests)
             finally:
-                span.set_attributes(generation.span_attributes())
+                if span.is_recording():
+                    span.set_attributes(generation.span_attributes())
 
     async def _read_config(self, requests: Requests) -> llm_pb2.GenerateConfig | None:
         """Return the config that opens the stream, or None where the client left without one."""
@@ -248,18 +249,32 @@ class _Generation:
             engine_us=round((engine_done_s - self._began_s) * 1e6),
         )
 
-    def span_attributes(self) -> dict[str, str | int | float]:
+    def span_attributes(self) -> dict[str, str | int | float | list[str]]:
         """Return what a trace says of the generation; never its text."""
-        attributes: dict[str, str | int | float] = {
-            "session.id": self._session_id,
-            "turn.epoch": self._turn_epoch,
-            "llm.engine": self._engine.capabilities.name,
-            "llm.model": self._model_label,
-            "llm.speculative": self._request.speculative,
+        request, sampling = self._request, self._request.sampling
+        told: dict[str, str | int | float | list[str]] = {
+            spans.SESSION_ID: self._session_id,
+            spans.CONVERSATION_ID: self._session_id,
+            spans.TURN_EPOCH: self._turn_epoch,
+            spans.OPERATION: spans.OPERATION_CHAT,
+            spans.PROVIDER: self._engine.capabilities.name,
+            spans.RESPONSE_MODEL: self._model_label,
+            spans.SPECULATIVE: request.speculative,
         }
+        asked = {
+            spans.REQUEST_TEMPERATURE: sampling.temperature,
+            spans.REQUEST_TOP_P: sampling.top_p,
+            spans.REQUEST_MAX_TOKENS: sampling.max_tokens,
+        }
+        told |= {name: value for name, value in asked.items() if value is not None}
+        if request.model:
+            told[spans.REQUEST_MODEL] = request.model
         if self._first_output_s is not None:
-            attributes["llm.first_output_ms"] = (self._first_output_s - self._began_s) * 1000
+            told[spans.RESPONSE_FIRST_CHUNK_S] = self._first_output_s - self._began_s
         if self._finished is not None:
-            attributes["llm.finish_reason"] = self._finished.reason.value
-            attributes["llm.completion_tokens"] = self._finished.usage.completion_tokens
-        return attributes
+            usage = self._finished.usage
+            told[spans.RESPONSE_FINISH_REASONS] = [self._finished.reason.value]
+            told[spans.USAGE_INPUT_TOKENS] = usage.prompt_tokens
+            told[spans.USAGE_OUTPUT_TOKENS] = usage.completion_tokens
+            told[spans.USAGE_CACHED_TOKENS] = usage.cached_tokens
+        return told

@@ -18,9 +18,10 @@ from services.common.errors import InvalidInput, NotFound, NotReady
 from services.orchestrator.agents import Agent, AgentBook
 from services.orchestrator.canned import CannedSpeech
 from services.orchestrator.events import CloseReason
-from services.orchestrator.session import CallSetup, Session
+from services.orchestrator.session import Session
 from services.orchestrator.sessions.keeper import Keeper
 from services.orchestrator.sessions.store import SessionRecord, SessionStore, StoreUnavailable
+from services.orchestrator.setup import CallSetup
 from services.orchestrator.stages.channels import Stages
 from services.orchestrator.tools.base import END_CALL_TOOL, Tool
 from services.orchestrator.tools.client import ClientTools
@@ -122,6 +123,7 @@ class Calls:
             client_tools=client_tools,
             is_resumed=is_resumed,
             sends_progress=start.sends_playback_progress,
+            tells_text=start.consent.transcripts and self._stages.settings.trace_transcripts,
         )
 
     def _agent_tools(self, agent: Agent) -> dict[str, Tool]:

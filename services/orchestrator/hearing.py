@@ -34,6 +34,13 @@ class _Chunk(NamedTuple):
     raw: bytes
 
 
+class Arrival(NamedTuple):
+    """When the chunk that holds a sample arrived, and how much audio of it follows the sample."""
+
+    at_s: float
+    rest_ms: float
+
+
 @dataclass(frozen=True, slots=True)
 class Feeds:
     """Where the audio goes: serialised messages, audio alone or with a control."""
@@ -61,6 +68,7 @@ class Hearing:
         self._asr_pending: list[bytes] = []
         self._asr_pending_bytes = 0
         self._epoch = 0
+        self._traceparent = ""
         self._utterance_start_bytes = 0
         self._closed_at_bytes = 0
         self._finalize_id = 0
@@ -103,16 +111,23 @@ class Hearing:
 
     # --- utterances ---------------------------------------------------------------------------------------------------
 
-    def open_utterance(self, epoch: int, onset_ms: int) -> None:
-        """Feed the recogniser from shortly before `onset_ms` of the turn detector's stream, as utterance `epoch`."""
+    def open_utterance(self, epoch: int, onset_ms: int, traceparent: str = "") -> None:
+        """Feed the recogniser from shortly before `onset_ms` of the turn detector's stream, as utterance `epoch`.
+
+        `traceparent`: the turn's trace context, for the recogniser's spans.
+        """
         onset_bytes = self._turn_base_bytes + int((onset_ms - PRE_ROLL_MS) * self._bytes_per_ms)
         self._epoch = epoch
+        self._traceparent = traceparent
         self._finalize_id = 0
         self._utterance_start_bytes = max(0, onset_bytes, self._closed_at_bytes)
-        reset = asr_pb2.RecognizeRequest(reset=asr_pb2.ResetUtterance(turn_epoch=epoch))
-        self._feeds.asr_control(reset.SerializeToString())
+        self._feeds.asr_control(self._reset())
         if backlog := self._since(self._utterance_start_bytes):
             self._feeds.asr_audio(b"".join(backlog))
+
+    def _reset(self) -> bytes:
+        reset = asr_pb2.ResetUtterance(turn_epoch=self._epoch, traceparent=self._traceparent)
+        return asr_pb2.RecognizeRequest(reset=reset).SerializeToString()
 
     def finalize(self, finalize_id: int) -> None:
         """Ask the recogniser for the final text; audio not yet sent goes along in the same message."""
@@ -132,8 +147,7 @@ class Hearing:
         self._take_asr_pending()
         if not self._epoch:
             return []
-        reset = asr_pb2.RecognizeRequest(reset=asr_pb2.ResetUtterance(turn_epoch=self._epoch)).SerializeToString()
-        told = [reset, *_in_pieces(self._since(self._utterance_start_bytes))]
+        told = [self._reset(), *_in_pieces(self._since(self._utterance_start_bytes))]
         if not self._finalize_id:
             return told
         if len(told) == 1:
@@ -166,15 +180,22 @@ class Hearing:
 
     # --- time ---------------------------------------------------------------------------------------------------------
 
-    def arrival_s(self, offset_ms: float) -> float | None:
-        """Return when the sample at `offset_ms` of the turn detector's stream arrived; None if that is forgotten."""
+    def arrival(self, offset_ms: float) -> Arrival | None:
+        """Return how the sample at `offset_ms` of the turn detector's stream arrived; None if that is forgotten."""
         wanted = self._turn_base_bytes + offset_ms * self._bytes_per_ms
-        arrived_s: float | None = None
+        found: _Chunk | None = None
         for chunk in reversed(self._chunks):
             if chunk.end_bytes < wanted:
-                return arrived_s
-            arrived_s = chunk.arrived_s
-        return None
+                break
+            found = chunk
+        else:
+            return None
+        return None if found is None else Arrival(found.arrived_s, (found.end_bytes - wanted) / self._bytes_per_ms)
+
+    def arrival_s(self, offset_ms: float) -> float | None:
+        """Return when that sample arrived, alone."""
+        arrival = self.arrival(offset_ms)
+        return None if arrival is None else arrival.at_s
 
 
 def _in_pieces(chunks: Iterable[bytes]) -> Iterable[bytes]:

@@ -22,10 +22,10 @@ class ListeningHooks:
     """What listening needs and tells. All run on the event loop."""
 
     dispatch: Callable[[ev.Event], None]
-    hypothesis: Callable[[int, asr_pb2.Hypothesis], str]
-    """(epoch, hypothesis) -> the turn's whole text: tell the caller what was heard."""
-    turn_over: Callable[[turn_pb2.EndOfTurn], None]
-    """The turn detector ended a turn, told before the event is dispatched."""
+    hypothesis: Callable[[asr_pb2.RecognizeResponse], str]
+    """(response with a hypothesis) -> the turn's whole text: tell the caller what was heard."""
+    turn_event: Callable[[turn_pb2.DetectResponse], None]
+    """The turn detector's word, told before it is dispatched as an event."""
     info: Callable[[str, common_pb2.EngineInfo], None]
     on_lost: Callable[[StageError], None]
     on_gave_up: Callable[[StageError], None]
@@ -105,7 +105,7 @@ class Listening:
         if not response.HasField("hypothesis"):
             return
         hypothesis, epoch = response.hypothesis, response.turn_epoch
-        text = self._hooks.hypothesis(epoch, hypothesis)
+        text = self._hooks.hypothesis(response)
         told = (epoch, text, hypothesis.is_final)
         if text and told != self._told:
             self._told = told
@@ -121,6 +121,7 @@ class Listening:
     def _on_turn(self, raw: bytes) -> None:
         response = turn_pb2.DetectResponse.FromString(raw)
         dispatch = self._hooks.dispatch
+        self._hooks.turn_event(response)
         match response.WhichOneof("event"):
             case "ready":
                 self._hooks.info("turn", response.ready.info)
@@ -131,7 +132,6 @@ class Listening:
             case "eager_end_of_turn":
                 dispatch(ev.EagerEndOfTurn())
             case "end_of_turn":
-                self._hooks.turn_over(response.end_of_turn)
                 dispatch(ev.EndOfTurn(response.end_of_turn.speech_ms))
             case "turn_resumed":
                 dispatch(ev.TurnResumed())

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from voice.common.v1 import common_pb2
 from voice.orchestrator.v1 import orchestrator_pb2 as pb
 
 from services.orchestrator.events import CloseReason
-from services.orchestrator.latency import Marks
+from services.orchestrator.latency import Line
 from services.orchestrator.reply import Reply
 from services.orchestrator.state import Phase
 
@@ -86,7 +88,7 @@ def ended(reason: CloseReason) -> bytes:
     return pb.ConverseResponse(ended=pb.ConversationEnded(reason=REASONS[reason])).SerializeToString()
 
 
-def turn_summary(reply: Reply, heard_text: str) -> bytes:
+def turn_summary(reply: Reply, heard_text: str, lines: Sequence[Line], response_ms: float) -> bytes:
     """Say that a turn is complete."""
     return pb.ConverseResponse(
         turn_summary=pb.TurnSummary(
@@ -95,13 +97,18 @@ def turn_summary(reply: Reply, heard_text: str) -> bytes:
             agent_text=reply.timeline.text,
             heard_text=heard_text,
             interrupted=reply.interrupted,
-            response_ms=round(reply.marks.response_ms),
-            hops=[] if reply.is_canned else _hops(reply.marks),  # nobody waited for a fixed sentence
+            response_ms=round(response_ms),
+            hops=[_hop(line) for line in lines],
             tool_calls=reply.tool_calls,
             outcome=reply.outcome,
         )
     ).SerializeToString()
 
 
-def _hops(marks: Marks) -> list[pb.Hop]:
-    return [pb.Hop(name=name, duration_ms=ms, server_ms=server_ms) for name, ms, server_ms in marks.hops()]
+def _hop(line: Line) -> pb.Hop:
+    hop = pb.Hop(name=line.name, duration_ms=line.duration_ms, is_unknown=not line.is_known)
+    if line.exchange is not None:
+        hop.client_ms, hop.network_ms = line.exchange.client_ms, line.exchange.network_ms
+        hop.server_ms, hop.queue_ms = line.exchange.server_ms, line.exchange.queue_ms
+        hop.engine_ms = line.exchange.engine_ms
+    return hop

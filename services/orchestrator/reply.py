@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
 from voice.llm.v1 import llm_pb2
 
+from services.common import spans
 from services.orchestrator.events import END_CALL, CloseReason
 from services.orchestrator.history import History, Message, ToolCall
-from services.orchestrator.latency import Marks
+from services.orchestrator.latency import Marks, ServerTiming
 from services.orchestrator.phrases import PhraseChunker
 from services.orchestrator.stages.channels import Stages
 from services.orchestrator.stages.llm import ModelLine, generate
@@ -121,15 +123,19 @@ class Reply:
         current = Round(self.history.add(Message("assistant", "")), first_phrase=self.timeline.phrase_count)
         self.rounds.append(current)
         chunker = PhraseChunker()
+        call = line.take()
+        asked_s = time.monotonic()
+        self.marks.mark("asked", asked_s)
         responses = generate(
-            line.take(), config, first_token_ms=self.limits.first_token_ms, next_token_ms=self.limits.next_token_ms
+            call, config, first_token_ms=self.limits.first_token_ms, next_token_ms=self.limits.next_token_ms
         )
         async with contextlib.aclosing(responses) as stream:
             async for response in stream:
                 match response.WhichOneof("event"):
                     case "text_delta":
-                        self.marks.mark("token")
-                        self.marks.server("first_token", response.timing.received_to_sent_us)
+                        if "token" not in self.marks.at_s:
+                            self.marks.mark("token")
+                            self.marks.exchange(spans.LLM_FIRST_TOKEN, response.timing, asked_s)
                         for phrase in chunker.push(response.text_delta.text):
                             self._speak(phrase, hooks, current)
                     case "tool_call":
@@ -177,10 +183,13 @@ class Reply:
 
     # --- what synthesis returns ---------------------------------------------------------------------------------------
 
-    def on_audio(self, phrase_id: int, audio_ms: float, *, is_last: bool, server_us: int) -> None:
-        """Count audio of a phrase."""
-        self.marks.mark("audio")
-        self.marks.server("first_audio", server_us)
+    def on_audio(self, phrase_id: int, audio_ms: float, *, is_last: bool, timing: ServerTiming | None) -> None:
+        """Count audio of a phrase. `timing`: the synthesis server's, where it is not from the shelf."""
+        if "audio" not in self.marks.at_s:
+            self.marks.mark("audio")
+            asked_s = self.marks.at_s.get("phrase_sent")
+            if timing is not None and asked_s is not None:
+                self.marks.exchange(spans.TTS_FIRST_AUDIO, timing, asked_s)
         self.timeline.add_audio(phrase_id, audio_ms, is_last=is_last)
         if is_last:
             self._open_phrases.discard(phrase_id)

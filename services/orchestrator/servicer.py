@@ -11,9 +11,10 @@ import httpx
 from google.protobuf.message import DecodeError
 from voice.orchestrator.v1 import orchestrator_pb2 as pb
 
+from services.common import spans
 from services.common.errors import InvalidInput, NotReady
 from services.common.server import Rpc, register_rpcs
-from services.common.telemetry import incoming_context, tracer
+from services.common.telemetry import current_span, incoming_context
 from services.orchestrator.agents import AgentBook
 from services.orchestrator.calls import Calls
 from services.orchestrator.sessions.store import MemoryStore, SessionStore
@@ -87,7 +88,7 @@ class OrchestratorService:
     async def _converse(self, requests: AsyncIterator[bytes], context: Any) -> None:
         start = await _first(requests)
         caller_trace = incoming_context(context.invocation_metadata())
-        with tracer().start_as_current_span("conversation", context=caller_trace):
+        with current_span(spans.CONVERSATION, caller_trace):
             await self._open_calls.hold(start, requests, context.write)
 
     async def _list_agents(self, request: pb.ListAgentsRequest, context: Any) -> pb.ListAgentsResponse:

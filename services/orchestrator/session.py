@@ -4,67 +4,36 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from dataclasses import dataclass
 from typing import Any
 
 from voice.asr.v1 import asr_pb2
 from voice.common.v1 import common_pb2
 from voice.orchestrator.v1 import orchestrator_pb2 as pb
-from voice.turn.v1 import turn_pb2
 
-from services.common.audio import AudioFormat
 from services.common.errors import ParleyError
 from services.orchestrator import events as ev
 from services.orchestrator import messages
-from services.orchestrator.agents import Agent
 from services.orchestrator.caller import CallerHooks, CallerInput
 from services.orchestrator.canned import CannedSpeech
-from services.orchestrator.deadlines import Deadlines
 from services.orchestrator.history import History
-from services.orchestrator.latency import Marks
 from services.orchestrator.listening import Listening, ListeningHooks
 from services.orchestrator.outbox import CallerGone, Outbox
 from services.orchestrator.sessions.keeper import Keeper
 from services.orchestrator.sessions.store import SessionRecord
-from services.orchestrator.settings import OrchestratorSettings
+from services.orchestrator.setup import CallSetup, deadlines_of
 from services.orchestrator.speaking import Speaking, SpeakingHooks
 from services.orchestrator.stages.channels import Stages
 from services.orchestrator.stages.stream import StageError, wait_until_up
 from services.orchestrator.state import TurnState, step, watchdog
-from services.orchestrator.tools.base import Tool
-from services.orchestrator.tools.client import ClientTools
+from services.orchestrator.tracing import CallTrace
+from services.orchestrator.turn_marks import TurnMarks
 
 log = logging.getLogger(__name__)
 
 FLUSH_S = 2.0
 TOOLS_FINISH_S = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class CallSetup:
-    """What a call begins with."""
-
-    record: SessionRecord
-    agent: Agent
-    audio_format: AudioFormat
-    tools: dict[str, Tool]
-    client_tools: ClientTools
-    is_resumed: bool
-    sends_progress: bool
-
-
-def deadlines_of(settings: OrchestratorSettings) -> Deadlines:
-    """Return the state machine's deadlines as set."""
-    return Deadlines(
-        idle_ms=settings.idle_ms,
-        utterance_ms=settings.utterance_ms,
-        transcript_ms=settings.transcript_ms,
-        reply_ms=settings.reply_ms,
-        judgement_ms=settings.judgement_ms,
-    )
 
 
 class Session:
@@ -82,7 +51,7 @@ class Session:
         self._events: deque[ev.Event] = deque()
         self._is_stepping = False
         self._engines: dict[str, common_pb2.EngineInfo] = {}
-        self._marks = Marks()
+        self._end_reason = ""
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._timer_key: object = None
@@ -128,6 +97,7 @@ class Session:
             forget()
             self._stop_timer()
             self._speaking.close()
+            self._trace.close(self._turns, self._end_reason)
             self._keep()
 
     def _streams(self) -> tuple[Any, ...]:
@@ -144,11 +114,20 @@ class Session:
             ListeningHooks(
                 dispatch=self.dispatch,
                 hypothesis=self._on_hypothesis,
-                turn_over=self._on_turn_over,
+                turn_event=lambda response: self._turn_marks.on_turn(response),
                 info=self._engines.__setitem__,
                 on_lost=self._on_stage_lost,
                 on_gave_up=self._on_stage_gave_up,
             ),
+        )
+        hearing = self._listening.hearing
+        self._turn_marks = TurnMarks(hearing)
+        self._trace = CallTrace(
+            self.session_id,
+            self.agent_name,
+            is_resumed=setup.is_resumed,
+            tells_text=setup.tells_text,
+            arrival_s=hearing.arrival_s,
         )
         self._speaking = Speaking(
             self._stages,
@@ -169,11 +148,12 @@ class Session:
                 on_gave_up=self._on_stage_gave_up,
             ),
             setup.sends_progress,
+            self._trace,
         )
         self._caller = CallerInput(
             setup.audio_format,
             CallerHooks(
-                audio=self._listening.hearing.on_audio,
+                audio=hearing.on_audio,
                 progress=self._speaking.acknowledge,
                 dispatch=self.dispatch,
                 tool_result=setup.client_tools.on_result,
@@ -240,6 +220,7 @@ class Session:
 
     def _end(self, reason: ev.CloseReason) -> None:
         if not self._over.is_set():
+            self._end_reason = reason.value
             self._speaking.close()
             self._outbox.send(messages.ended(reason))
             log.info("call ended", extra={"reason": reason.value, "turns": self._turns})
@@ -284,6 +265,7 @@ class Session:
         self._state, actions = step(before, event, self._deadlines)
         if (before.phase, before.epoch) != (self._state.phase, self._state.epoch):
             self._outbox.send(messages.state_changed(self._state.phase, self._state.epoch))
+        self._trace.stepped(event, actions)
         for action in actions:
             self._act(action)
 
@@ -291,15 +273,17 @@ class Session:
         hearing, speaking = self._listening.hearing, self._speaking
         match action:
             case ev.OpenUtterance(epoch, onset_ms):
-                hearing.open_utterance(epoch, onset_ms)
-            case ev.Finalize(_, finalize_id):
+                self._turn_marks.opened(epoch)
+                hearing.open_utterance(epoch, onset_ms, self._trace.traceparent(epoch))
+            case ev.Finalize(epoch, finalize_id):
+                self._turn_marks.asked(finalize_id)
                 hearing.finalize(finalize_id)
-                speaking.expect_reply()
+                speaking.expect_reply(epoch)
             case ev.CloseUtterance():
                 hearing.close_utterance()
             case ev.StartReply(epoch, user_text):
                 self._turns += 1
-                speaking.start_reply(epoch, user_text, self._take_marks())
+                speaking.start_reply(epoch, user_text, self._turn_marks.take(epoch))
             case ev.Say(epoch, phrase, close):
                 speaking.say(epoch, phrase, close)
             case ev.CancelReply(epoch, unsay_user):
@@ -338,7 +322,9 @@ class Session:
 
     # --- what the stages say ------------------------------------------------------------------------------------------
 
-    def _on_hypothesis(self, epoch: int, hypothesis: asr_pb2.Hypothesis) -> str:
+    def _on_hypothesis(self, response: asr_pb2.RecognizeResponse) -> str:
+        self._turn_marks.on_hypothesis(response)
+        epoch, hypothesis = response.turn_epoch, response.hypothesis
         if epoch != self._state.utterance or not hypothesis.text:
             return ""
         text = " ".join(part for part in (self._state.kept_text, hypothesis.text) if part)
@@ -348,15 +334,6 @@ class Session:
             )
         )
         return text
-
-    def _on_turn_over(self, end: turn_pb2.EndOfTurn) -> None:
-        self._marks = Marks(speech_end_s=self._listening.hearing.arrival_s(end.speech_end_ms))
-        self._marks.mark("turn_over")
-
-    def _take_marks(self) -> Marks:
-        marks, self._marks = self._marks, Marks()
-        marks.mark("committed", time.monotonic())
-        return marks
 
     def _on_unhealthy(self, stage: str) -> None:
         for stream in self._streams():

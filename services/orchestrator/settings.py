@@ -40,5 +40,9 @@ class OrchestratorSettings(ServiceSettings):
     reply_ms: int = Field(6_000, gt=0, description="Progress a reply must make within before it is heard.")
     judgement_ms: int = Field(2_500, gt=0, description="How long speech over the agent may stay undecided.")
 
+    trace_transcripts: bool = Field(
+        False, description="Put what is said into traces (`*.pii.*`), for callers that consented to it."
+    )
+
     audio_burst_ms: int = Field(10_000, gt=0, description="Caller audio accepted ahead of real time.")
     max_chunk_ms: int = Field(1_000, gt=0, description="Longest audio chunk accepted from a caller.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +20,7 @@ from services.orchestrator import messages
 from services.orchestrator.agents import Agent
 from services.orchestrator.canned import Canned, CannedSpeech, Engine, engine_of
 from services.orchestrator.history import History, Message, ToolCall
-from services.orchestrator.latency import Marks
+from services.orchestrator.latency import Marks, RoundTrip, ServerTiming
 from services.orchestrator.playback import Playback, PlaybackHooks
 from services.orchestrator.reply import Reply, ReplyHooks, ReplyLimits
 from services.orchestrator.stages.channels import Stages
@@ -29,6 +30,7 @@ from services.orchestrator.stages.tts import Speech, SpeechHooks, tts_config
 from services.orchestrator.timeline import TimedWord
 from services.orchestrator.tools.base import Tool
 from services.orchestrator.tools.running import ToolRunner
+from services.orchestrator.tracing import CallTrace, TurnTexts
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +69,7 @@ class Speaking:
         canned: CannedSpeech,
         hooks: SpeakingHooks,
         sends_progress: bool,
+        trace: CallTrace,
     ) -> None:
         settings = stages.settings
         self._stages = stages
@@ -74,17 +77,19 @@ class Speaking:
         self._format = audio_format
         self._session_id = session_id
         self._history = history
-        self._tools = ToolRunner(tools, history, session_id, hooks.send, hooks.changed)
+        self._tools = ToolRunner(tools, history, session_id, hooks.send, hooks.changed, trace)
         self._definitions = [tool.definition() for tool in tools.values()]
         self._canned = canned
         self._engine: Engine = ("", "")
         self._keeps_sentences = False
         self._hooks = hooks
         self._sends_progress = sends_progress
+        self._trace = trace
+        self._round_trip = RoundTrip()
         self._limits = ReplyLimits(
             settings.first_token_ms, settings.next_token_ms, settings.first_audio_ms, settings.max_tool_rounds
         )
-        self._line = ModelLine(stages)
+        self._line = ModelLine(stages, trace)
         self._reply: Reply | None = None
         self._making: asyncio.Task[None] | None = None
         self._is_audible = False
@@ -125,9 +130,9 @@ class Speaking:
         self._keeps_sentences = True
         self._hooks.spawn(self._canned.prepare(self._agent, self._format, self._engine), "canned-speech")
 
-    def expect_reply(self) -> None:
-        """Make ready: the turn is probably over, and an answer will be wanted."""
-        self._line.open_early()
+    def expect_reply(self, epoch: int) -> None:
+        """Make ready: turn `epoch` is probably over, and an answer will be wanted."""
+        self._line.open_early(epoch)
 
     def start_reply(self, epoch: int, user_text: str, marks: Marks) -> None:
         """Answer `user_text`."""
@@ -154,7 +159,7 @@ class Speaking:
 
     async def _make(self, reply: Reply) -> None:
         hooks = ReplyHooks(
-            speak=lambda phrase_id, text: self.speech.speak(reply.epoch, phrase_id, text),
+            speak=lambda phrase_id, text: self._speak(reply.epoch, phrase_id, text),
             spoken=lambda text: self._tell_transcript(reply, text),
             run_tool=lambda call: self._run_tool(reply, call),
             progressed=lambda acted: self._hooks.dispatch(ev.ReplyProgressed(reply.epoch, acted)),
@@ -183,7 +188,7 @@ class Speaking:
             self._play_canned(reply, phrase_id, canned)
             return
         reply.expect(phrase_id)
-        self.speech.speak(reply.epoch, phrase_id, text)
+        self._speak(reply.epoch, phrase_id, text)
         try:
             await reply.await_synthesis()
         except StageError as error:
@@ -196,9 +201,12 @@ class Speaking:
         else:
             self.playback.finish()
 
+    def _speak(self, epoch: int, phrase_id: int, text: str) -> None:
+        self.speech.speak(epoch, phrase_id, text, self._trace.traceparent(epoch))
+
     def _play_canned(self, reply: Reply, phrase_id: int, canned: Canned) -> None:
         reply.timeline.add_words(phrase_id, canned.words)
-        self._play(reply, phrase_id, canned.pcm, is_last=True, server_us=0)
+        self._play(reply, phrase_id, canned.pcm, is_last=True, timing=None)
         self.playback.finish()
 
     def _fail(self, reply: Reply, error: StageError) -> None:
@@ -222,6 +230,7 @@ class Speaking:
             sampling=llm_pb2.Sampling(temperature=model.temperature, top_p=model.top_p, max_tokens=model.max_tokens),
             priority=llm_pb2.GENERATION_PRIORITY_LIVE,
             language=self._agent.language,
+            traceparent=self._trace.traceparent(epoch),
         )
 
     def _tell_transcript(self, reply: Reply, text: str) -> None:
@@ -229,12 +238,12 @@ class Speaking:
 
     # --- audio --------------------------------------------------------------------------------------------------------
 
-    def _on_audio(self, epoch: int, phrase_id: int, pcm: bytes, is_last: bool, server_us: int) -> None:
+    def _on_audio(self, epoch: int, phrase_id: int, pcm: bytes, is_last: bool, timing: ServerTiming) -> None:
         if self._reply is not None and self._reply.epoch == epoch:
-            self._play(self._reply, phrase_id, pcm, is_last=is_last, server_us=server_us)
+            self._play(self._reply, phrase_id, pcm, is_last=is_last, timing=timing)
 
-    def _play(self, reply: Reply, phrase_id: int, pcm: bytes, *, is_last: bool, server_us: int) -> None:
-        reply.on_audio(phrase_id, self._format.duration_ms(len(pcm)), is_last=is_last, server_us=server_us)
+    def _play(self, reply: Reply, phrase_id: int, pcm: bytes, *, is_last: bool, timing: ServerTiming | None) -> None:
+        reply.on_audio(phrase_id, self._format.duration_ms(len(pcm)), is_last=is_last, timing=timing)
         if pcm:
             self.playback.push(pcm)
 
@@ -246,8 +255,10 @@ class Speaking:
         self._hooks.send(encode_agent_audio(epoch, offset_ms, pcm))
 
     def _on_began(self, epoch: int) -> None:
+        now_s = time.monotonic()
+        self._round_trip.sent(epoch, now_s)
         if self._reply is not None:
-            self._reply.marks.mark("played")
+            self._reply.marks.mark("played", now_s)
         self._is_audible = True
         self._hooks.agent_speaks(True, epoch)
         self._hooks.dispatch(ev.AudioBegan(epoch))
@@ -279,6 +290,7 @@ class Speaking:
         if self.playback.epoch == epoch:
             self._hooks.send(messages.pause_playback(epoch))
             self.playback.pause()
+            self._round_trip.forget()
 
     def resume(self, epoch: int) -> None:
         """Go on where it paused."""
@@ -299,6 +311,7 @@ class Speaking:
         was_audible = self._is_audible
         self.playback.clear()
         self._hooks.send(messages.clear_playback(epoch))
+        self._trace.cleared(epoch)
         self._silent()
         reply.interrupted = was_audible
         if unsay_user and reply.user_message is not None and not reply.tool_calls:
@@ -344,12 +357,25 @@ class Speaking:
             self._finish_early()
 
     def _summarise(self, reply: Reply, heard: str) -> None:
-        self._hooks.send(messages.turn_summary(reply, heard))
+        lines = [] if reply.is_canned else reply.marks.lines(self._round_trip.ms)  # nobody waited for a fixed sentence
+        response_ms = reply.marks.response_ms(self._round_trip.ms)
+        self._hooks.send(messages.turn_summary(reply, heard, lines, response_ms))
+        texts = TurnTexts(reply.user_text, reply.timeline.text, heard)
+        self._trace.summarised(
+            reply.epoch,
+            lines,
+            reply.outcome,
+            texts,
+            interrupted=reply.interrupted,
+            tool_calls=reply.tool_calls,
+        )
         self._hooks.changed()
 
     def acknowledge(self, epoch: int, played_ms: int) -> None:
         """Take the caller's playback position."""
         self.playback.acknowledge(epoch, played_ms)
+        self._round_trip.acknowledged(epoch, played_ms, time.monotonic())
+        self._trace.acknowledged(epoch)
         if self._awaiting_position is not None and epoch == self.playback.epoch:
             self._awaiting_position.set()
 

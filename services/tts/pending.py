@@ -18,6 +18,8 @@ class PhraseToSpeak:
     text: str
     received_s: float
     """time.perf_counter() at its arrival."""
+    traceparent: str = ""
+    """The turn's trace, where the client told it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,11 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import grpc.aio
+from opentelemetry.trace import Span
 from voice.common.v1 import common_pb2
 from voice.tts.v1 import tts_pb2
 
+from services.common import spans
 from services.common.aliases import resolve
 from services.common.audio import AudioFormat, check_format
 from services.common.draining import client_left
@@ -21,7 +23,7 @@ from services.common.errors import Draining, InvalidInput, NotReady, TimedOut
 from services.common.logging import session_id
 from services.common.registry import load_engine
 from services.common.server import Rpc, register_rpcs
-from services.common.telemetry import incoming_context, tracer
+from services.common.telemetry import context_of, current_span, joined_context
 from services.tts.engine import Pronunciation, Rendered, Speaker, SpeakerConfig, TtsEngine
 from services.tts.engines import ENGINES
 from services.tts.frames import EpochAudio
@@ -82,7 +84,7 @@ class TtsService:
         session_id.set(first.config.session_id)
         first.config.voice = resolve(self._settings.voice_aliases, first.config.voice)
         config = parse_config(first.config)
-        stream = _Stream(self._settings, self.engine, config, context)
+        stream = _Stream(self._settings, self.engine, config, context, first.config.session_id)
         self._streams.add(stream)
         try:
             await stream.run(requests)
@@ -129,13 +131,20 @@ def _parse_pronunciation(entry: tts_pb2.Pronunciation) -> Pronunciation:
 class _Stream:
     """One agent's voice for one call: a task reads what to say, another says it."""
 
-    def __init__(self, settings: TtsSettings, engine: TtsEngine, config: SpeakerConfig, context: Any) -> None:
+    def __init__(
+        self, settings: TtsSettings, engine: TtsEngine, config: SpeakerConfig, context: Any, session_id: str
+    ) -> None:
         self._settings = settings
         self._engine = engine
         self._speaker: Speaker = engine.speaker(config)
         self._context = context
         self._format = AudioFormat(config.sample_rate_hz)
-        self._trace = incoming_context(context.invocation_metadata())
+        self._trace = joined_context(context.invocation_metadata())
+        self._span_attributes: dict[str, str | int | float | bool] = {
+            spans.SESSION_ID: session_id,
+            spans.ENGINE: engine.capabilities.engine,
+            spans.MODEL: engine.capabilities.model,
+        }
         self._pending = PendingSpeech(settings.max_pending_phrases)
         self._audio = EpochAudio(0, self._format, settings.max_frame_ms)
         self._speaking_epoch = 0
@@ -201,7 +210,9 @@ class _Stream:
                         f"a phrase of {len(text.text)} characters: send at most {self._settings.max_phrase_chars}, "
                         "a sentence at a time"
                     )
-                self._pending.add(PhraseToSpeak(text.turn_epoch, text.phrase_id, text.text, received_s))
+                self._pending.add(
+                    PhraseToSpeak(text.turn_epoch, text.phrase_id, text.text, received_s, text.traceparent)
+                )
             case "flush":
                 self._pending.add(FlushToTell(request.flush.turn_epoch, received_s))
             case "cancel":
@@ -230,16 +241,21 @@ class _Stream:
                 continue
             self._phrases += 1
             self._speaking_epoch = item.epoch
-            attributes = {"tts.turn_epoch": item.epoch, "tts.phrase_id": item.phrase_id, "tts.chars": len(item.text)}
-            with tracer().start_as_current_span("tts.speak", self._trace, attributes=attributes):
-                await self._speak(item)
+            attributes = self._span_attributes | {
+                spans.TURN_EPOCH: item.epoch,
+                spans.PHRASE_ID: item.phrase_id,
+                spans.PHRASE_CHARS: len(item.text),
+            }
+            with current_span(spans.TTS_SPEAK, context_of(item.traceparent, self._trace), attributes) as span:
+                await self._speak(item, span)
 
-    async def _speak(self, item: PhraseToSpeak) -> None:
+    async def _speak(self, item: PhraseToSpeak, span: Span) -> None:
         """Send one phrase, unless and until its epoch is cancelled."""
         phrase = prepare(item.text)
         sender = PhraseSender(
             item, phrase, self._audio, self._format, write=self._write, is_cancelled=self._pending.is_cancelled
         )
+        is_first = True
         if phrase.is_speakable:
             async with contextlib.aclosing(self._speaker.render(phrase)) as pieces:
                 while not sender.is_done:
@@ -248,6 +264,11 @@ class _Stream:
                     if piece is None:
                         break
                     engine_us = round((time.perf_counter() - began_s) * 1e6) - piece.queue_us
+                    if is_first:
+                        is_first = False
+                        span.set_attributes(
+                            {spans.HOP_QUEUE_MS: piece.queue_us / 1000, spans.HOP_ENGINE_MS: max(0, engine_us) / 1000}
+                        )
                     if not await sender.send(piece, max(0, engine_us)):
                         return
         if not sender.is_done:  # nothing to say, or an engine that ended without saying so

@@ -17,10 +17,12 @@ from services.common.errors import Draining, InvalidInput, NotReady
 from services.common.logging import session_id, turn_epoch
 from services.common.registry import load_engine
 from services.common.server import Rpc, register_rpcs
+from services.common.telemetry import joined_context
 from services.turn.engine import TurnEngine
 from services.turn.engines import ENGINES
 from services.turn.session import Session
 from services.turn.settings import TurnSettings
+from services.turn.tracing import DecisionTrace
 from services.turn.tracker import TurnTracker
 from services.turn.wire import to_ready, to_rules
 
@@ -84,6 +86,7 @@ class TurnService:
         config = first.config
         session_id.set(config.session_id)
         turn_epoch.set(config.turn_epoch)
+        joined = joined_context(context.invocation_metadata())
         audio_format = check_format(config.format.sample_rate_hz, config.format.encoding)
         tracker = TurnTracker(to_rules(config), engine.capabilities)
         stream = engine.open(audio_format.sample_rate_hz)
@@ -91,7 +94,8 @@ class TurnService:
             ready = to_ready(engine.capabilities, config.turn_epoch)
             ready.timing.received_to_sent_us = round((time.perf_counter() - received_s) * 1e6)
             await context.write(ready)
-            session = Session(audio_format, stream, tracker, config.turn_epoch, self._settings)
+            trace = DecisionTrace(joined, config.session_id, engine.capabilities)
+            session = Session(audio_format, stream, tracker, config.turn_epoch, self._settings, trace.told)
             drainable = DrainableRequests(requests, session.is_at_rest)
             self._open.add(drainable)
             try:

@@ -43,11 +43,13 @@ class Session:
         tracker: TurnTracker,
         epoch: int,
         settings: TurnSettings,
+        told: Callable[[pb.DetectResponse], None] = lambda response: None,
     ) -> None:
         self._format = audio_format
         self._stream = stream
         self._tracker = tracker
         self._epoch = epoch
+        self._told = told
         self._timeout_s = settings.engine_timeout_ms / 1000
         self._grace_s = settings.stall_grace_ms / 1000
         self._pace = AudioPace(settings.audio_burst_ms)
@@ -170,6 +172,7 @@ class Session:
             timing = response.timing
             timing.queue_us, timing.engine_us = cause.queue_us, cause.engine_us
             timing.received_to_sent_us = round((time.perf_counter() - cause.received_s) * 1e6)
+            self._told(response)
             await write(response)
 
     async def _judge(self) -> None:

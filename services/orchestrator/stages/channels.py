@@ -74,12 +74,12 @@ class Stages:
         for channel in (*self._channels.values(), *self._health_channels.values()):
             await channel.close()
 
-    def call(self, stage: str, *, wait: bool = False) -> RawCall:
-        """Start a raw-bytes stream to `stage`, with the current trace context.
+    def call(self, stage: str, *, wait: bool = False, is_traced: bool = True) -> RawCall:
+        """Start a raw-bytes stream to `stage`, with the current trace context unless `is_traced` is false.
 
         Where no server of the stage is ready, it fails at once, or waits for one if `wait` is set.
         """
-        call: RawCall = self._methods[stage](metadata=outgoing_metadata(), wait_for_ready=wait)
+        call: RawCall = self._methods[stage](metadata=outgoing_metadata() if is_traced else [], wait_for_ready=wait)
         return call
 
     async def connected(self, stage: str, timeout_s: float) -> None:

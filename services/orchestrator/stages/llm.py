@@ -12,6 +12,7 @@ from voice.llm.v1 import llm_pb2
 
 from services.orchestrator.stages.channels import Stages
 from services.orchestrator.stages.stream import StageError, as_stage_error, failure_of
+from services.orchestrator.tracing import CallTrace, Speculation
 
 STAGE = "llm"
 EARLY_S = 5.0
@@ -21,17 +22,20 @@ EARLY_S = 5.0
 class ModelLine:
     """One call's line to the language model. A stream opened while the turn is still ending saves its set-up later."""
 
-    def __init__(self, stages: Stages) -> None:
+    def __init__(self, stages: Stages, trace: CallTrace) -> None:
         self._stages = stages
+        self._trace = trace
+        self._speculation: Speculation | None = None
         self._loop = asyncio.get_running_loop()
         self._early: Any = None
         self._opened_s = 0.0
 
-    def open_early(self) -> None:
-        """Open a stream for a generation that is likely to be wanted soon."""
+    def open_early(self, epoch: int) -> None:
+        """Open a stream for a generation that is likely to be wanted soon, by turn `epoch`."""
         if self._early is None or self._loop.time() - self._opened_s > EARLY_S:
             self.drop()
             self._early = self._stages.call(STAGE)
+            self._speculation = self._trace.speculation(epoch, "stream")
             self._opened_s = self._loop.time()
 
     def drop(self) -> None:
@@ -39,15 +43,22 @@ class ModelLine:
         if self._early is not None:
             self._early.cancel()
             self._early = None
+            self._conclude("discarded")
 
     def take(self) -> Any:
         """Return a stream without a config: the early one where it is fresh, otherwise a new one."""
-        early, self._early = self._early, None
+        early = self._early
         if early is not None and not early.done() and self._loop.time() - self._opened_s <= EARLY_S:
+            self._early = None
+            self._conclude("used")
             return early
-        if early is not None:
-            early.cancel()
+        self.drop()
         return self._stages.call(STAGE)
+
+    def _conclude(self, outcome: str) -> None:
+        speculation, self._speculation = self._speculation, None
+        if speculation is not None:
+            speculation.end(outcome)
 
 
 async def generate(

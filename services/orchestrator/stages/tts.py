@@ -22,8 +22,8 @@ class SpeechHooks:
     """What synthesis tells. Called on the event loop."""
 
     on_ready: Callable[[common_pb2.EngineInfo], None]
-    on_audio: Callable[[int, int, bytes, bool, int], None]
-    """(epoch, phrase_id, pcm, is_last, server's received_to_sent_us)"""
+    on_audio: Callable[[int, int, bytes, bool, common_pb2.ServerTiming], None]
+    """(epoch, phrase_id, pcm, is_last, the server's timing)"""
     on_words: Callable[[int, int, list[TimedWord]], None]
     on_lost: Callable[[StageError], None]
     on_gave_up: Callable[[StageError], None]
@@ -32,6 +32,7 @@ class SpeechHooks:
 @dataclass(slots=True)
 class _Phrase:
     text: str
+    traceparent: str
     position_bytes: int = 0
     """Audio of the phrase that the present stream has sent."""
     told_bytes: int = 0
@@ -58,13 +59,13 @@ class Speech:
             **limits,
         )
 
-    def speak(self, epoch: int, phrase_id: int, text: str) -> None:
-        """Have a phrase of turn `epoch` spoken."""
+    def speak(self, epoch: int, phrase_id: int, text: str, traceparent: str = "") -> None:
+        """Have a phrase of turn `epoch` spoken. `traceparent`: the turn's trace context."""
         if epoch != self._epoch:
             self._epoch = epoch
             self._phrases.clear()
-        self._phrases[phrase_id] = _Phrase(text)
-        self.stream.send(_text(epoch, phrase_id, text))
+        phrase = self._phrases[phrase_id] = _Phrase(text, traceparent)
+        self.stream.send(_text(epoch, phrase_id, phrase))
 
     def cancel(self, epoch: int) -> None:
         """Stop speaking turn `epoch`; nothing of it is told after this."""
@@ -77,7 +78,7 @@ class Speech:
     def _replay(self) -> Iterable[bytes]:
         for phrase_id, phrase in self._phrases.items():
             phrase.position_bytes = 0
-            yield _text(self._epoch, phrase_id, phrase.text)
+            yield _text(self._epoch, phrase_id, phrase)
 
     def _on_response(self, raw: bytes) -> None:
         response = tts_pb2.SynthesizeResponse.FromString(raw)
@@ -111,8 +112,7 @@ class Speech:
         if audio.is_last:
             del self._phrases[audio.phrase_id]
         if pcm or audio.is_last:
-            timing_us = response.timing.received_to_sent_us
-            self._hooks.on_audio(response.turn_epoch, audio.phrase_id, pcm, audio.is_last, timing_us)
+            self._hooks.on_audio(response.turn_epoch, audio.phrase_id, pcm, audio.is_last, response.timing)
 
 
 def tts_config(agent: Agent, audio_format: AudioFormat, session_id: str) -> bytes:
@@ -137,6 +137,8 @@ def tts_config(agent: Agent, audio_format: AudioFormat, session_id: str) -> byte
     return tts_pb2.SynthesizeRequest(config=config).SerializeToString()
 
 
-def _text(epoch: int, phrase_id: int, text: str) -> bytes:
-    message = tts_pb2.SynthesizeText(turn_epoch=epoch, phrase_id=phrase_id, text=text)
+def _text(epoch: int, phrase_id: int, phrase: _Phrase) -> bytes:
+    message = tts_pb2.SynthesizeText(
+        turn_epoch=epoch, phrase_id=phrase_id, text=phrase.text, traceparent=phrase.traceparent
+    )
     return tts_pb2.SynthesizeRequest(text=message).SerializeToString()

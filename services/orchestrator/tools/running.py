@@ -13,6 +13,7 @@ from voice.orchestrator.v1 import orchestrator_pb2 as pb
 from services.orchestrator import messages
 from services.orchestrator.history import History, ToolCall
 from services.orchestrator.tools.base import Tool, ToolError, ToolRequest
+from services.orchestrator.tracing import CallTrace
 
 log = logging.getLogger(__name__)
 
@@ -30,12 +31,14 @@ class ToolRunner:
         session_id: str,
         send: Callable[[bytes], None],
         changed: Callable[[], None],
+        trace: CallTrace,
     ) -> None:
         self._tools = tools
         self._history = history
         self._session_id = session_id
         self._send = send
         self._changed = changed
+        self._trace = trace
 
     async def run(self, epoch: int, call: ToolCall) -> None:
         """Run a tool for turn `epoch`; its result, or what went wrong, is in the history afterwards."""
@@ -50,12 +53,17 @@ class ToolRunner:
         )
         self._send(messages.tool_call(event))
         began_s = time.monotonic()
+        span = self._trace.tool_call(epoch, call.name, call.id, runs_at_client=event.runs_at_client)
+        failed = True
         try:
             result = await self._result(tool, call)
             event.status, event.result_json = pb.TOOL_CALL_STATUS_SUCCEEDED, result
+            failed = False
         except ToolError as error:
             result = json.dumps({"error": str(error)})
             event.status, event.error = pb.TOOL_CALL_STATUS_FAILED, str(error)
+        finally:
+            span.end(failed=failed)
         event.duration_ms = round((time.monotonic() - began_s) * 1000)
         self._send(messages.tool_call(event))
         self._history.add_result(call.id, result)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from voice.orchestrator.v1 import orchestrator_pb2 as pb
 
+from services.common.spans import LINE_NAMES
 from tests.support.caller import (
     INTERRUPTED,
     LISTENING,
@@ -45,9 +46,7 @@ async def test_a_turn_is_heard_answered_and_summed_up(tmp_path: Path) -> None:
         states = [changed.state for changed in caller.all("state_changed", since)]
         await caller.state(LISTENING, since + 1)
         assert states[:3] == [LISTENING, THINKING, SPEAKING]
-        assert [hop.name for hop in summary.hops] == [
-            "endpointing", "transcript", "first_token", "phrase", "first_audio", "playback",
-        ]  # fmt: skip
+        assert [hop.name for hop in summary.hops] == list(LINE_NAMES)
         assert abs(sum(hop.duration_ms for hop in summary.hops) - summary.response_ms) <= 2
 
 

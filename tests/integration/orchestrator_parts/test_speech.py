@@ -13,6 +13,7 @@ from voice.tts.v1 import tts_pb2
 
 from services.common.audio import AudioFormat
 from services.orchestrator.agents import Agent
+from services.orchestrator.latency import ServerTiming
 from services.orchestrator.settings import OrchestratorSettings
 from services.orchestrator.stages.channels import Stages
 from services.orchestrator.stages.stream import StageError
@@ -56,8 +57,8 @@ class Heard:
     lost: list[StageError] = field(default_factory=list)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def on_audio(self, epoch: int, phrase_id: int, pcm: bytes, is_last: bool, server_us: int) -> None:
-        assert server_us == 70
+    def on_audio(self, epoch: int, phrase_id: int, pcm: bytes, is_last: bool, timing: ServerTiming) -> None:
+        assert timing.received_to_sent_us == 70
         self.audio.setdefault((epoch, phrase_id), bytearray()).extend(pcm)
         if is_last:
             self.whole.append((epoch, phrase_id))

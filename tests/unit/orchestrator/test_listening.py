@@ -41,7 +41,7 @@ def test_a_grammar_counts_only_where_the_recogniser_uses_it(
     settings = SimpleNamespace(stage_ready_ms=1000, stage_grace_ms=1000)
     stages: Any = SimpleNamespace(settings=settings)
     ignore: Any = lambda *told: None  # noqa: E731
-    hooks = ListeningHooks(ignore, lambda epoch, hypothesis: hypothesis.text, ignore, ignore, ignore, ignore)
+    hooks = ListeningHooks(ignore, lambda response: response.hypothesis.text, ignore, ignore, ignore, ignore)
     ears = Listening(stages, AGENT, AudioFormat(16000), "s", hooks)
     recogniser: Any = ears.asr
     detector: Any = ears.turn

@@ -25,47 +25,47 @@ _sym_db = _symbol_database.Default()
 from voice.common.v1 import common_pb2 as voice_dot_common_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16voice/llm/v1/llm.proto\x12\x0cvoice.llm.v1\x1a\x1cvoice/common/v1/common.proto\"\xae\x01\n\x0fGenerateRequest\x12.\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x1c.voice.llm.v1.GenerateConfigH\x00\x12\x30\n\x06\x63\x61ncel\x18\x02 \x01(\x0b\x32\x1e.voice.llm.v1.CancelGenerationH\x00\x12.\n\x06\x66inish\x18\x03 \x01(\x0b\x32\x1c.voice.common.v1.FinishInputH\x00\x42\t\n\x07request\"\xa6\x02\n\x0eGenerateConfig\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x12\n\nturn_epoch\x18\x02 \x01(\r\x12\r\n\x05model\x18\x03 \x01(\t\x12+\n\x08messages\x18\x04 \x03(\x0b\x32\x19.voice.llm.v1.ChatMessage\x12+\n\x05tools\x18\x05 \x03(\x0b\x32\x1c.voice.llm.v1.ToolDefinition\x12(\n\x08sampling\x18\x06 \x01(\x0b\x32\x16.voice.llm.v1.Sampling\x12\x32\n\x08priority\x18\x07 \x01(\x0e\x32 .voice.llm.v1.GenerationPriority\x12\x13\n\x0bspeculative\x18\x08 \x01(\x08\x12\x10\n\x08language\x18\t \x01(\t\"\x12\n\x10\x43\x61ncelGeneration\"\x86\x01\n\x0b\x43hatMessage\x12$\n\x04role\x18\x01 \x01(\x0e\x32\x16.voice.llm.v1.ChatRole\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\t\x12*\n\ntool_calls\x18\x03 \x03(\x0b\x32\x16.voice.llm.v1.ToolCall\x12\x14\n\x0ctool_call_id\x18\x04 \x01(\t\"<\n\x08ToolCall\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x16\n\x0e\x61rguments_json\x18\x03 \x01(\t\"S\n\x0eToolDefinition\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x1e\n\x16parameters_json_schema\x18\x03 \x01(\t\"\x96\x01\n\x08Sampling\x12\x18\n\x0btemperature\x18\x01 \x01(\x02H\x00\x88\x01\x01\x12\x12\n\x05top_p\x18\x02 \x01(\x02H\x01\x88\x01\x01\x12\x17\n\nmax_tokens\x18\x03 \x01(\rH\x02\x88\x01\x01\x12\x11\n\x04seed\x18\x04 \x01(\x04H\x03\x88\x01\x01\x42\x0e\n\x0c_temperatureB\x08\n\x06_top_pB\r\n\x0b_max_tokensB\x07\n\x05_seed\"\xa0\x02\n\x10GenerateResponse\x12\x12\n\nturn_epoch\x18\x01 \x01(\r\x12-\n\x06timing\x18\x02 \x01(\x0b\x32\x1d.voice.common.v1.ServerTiming\x12.\n\x05ready\x18\x03 \x01(\x0b\x32\x1d.voice.llm.v1.GenerationReadyH\x00\x12-\n\ntext_delta\x18\x04 \x01(\x0b\x32\x17.voice.llm.v1.TextDeltaH\x00\x12+\n\ttool_call\x18\x05 \x01(\x0b\x32\x16.voice.llm.v1.ToolCallH\x00\x12\x34\n\x08\x66inished\x18\x06 \x01(\x0b\x32 .voice.llm.v1.GenerationFinishedH\x00\x42\x07\n\x05\x65vent\"<\n\x0fGenerationReady\x12)\n\x04info\x18\x01 \x01(\x0b\x32\x1b.voice.common.v1.EngineInfo\"\x19\n\tTextDelta\x12\x0c\n\x04text\x18\x01 \x01(\t\"d\n\x12GenerationFinished\x12*\n\x06reason\x18\x01 \x01(\x0e\x32\x1a.voice.llm.v1.FinishReason\x12\"\n\x05usage\x18\x02 \x01(\x0b\x32\x13.voice.llm.v1.Usage\"P\n\x05Usage\x12\x15\n\rprompt_tokens\x18\x01 \x01(\r\x12\x19\n\x11\x63ompletion_tokens\x18\x02 \x01(\r\x12\x15\n\rcached_tokens\x18\x03 \x01(\r\">\n\x0ePrefillRequest\x12,\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x1c.voice.llm.v1.GenerateConfig\"(\n\x0fPrefillResponse\x12\x15\n\rcached_tokens\x18\x01 \x01(\r*|\n\x08\x43hatRole\x12\x19\n\x15\x43HAT_ROLE_UNSPECIFIED\x10\x00\x12\x14\n\x10\x43HAT_ROLE_SYSTEM\x10\x01\x12\x12\n\x0e\x43HAT_ROLE_USER\x10\x02\x12\x17\n\x13\x43HAT_ROLE_ASSISTANT\x10\x03\x12\x12\n\x0e\x43HAT_ROLE_TOOL\x10\x04*\x9d\x01\n\x12GenerationPriority\x12#\n\x1fGENERATION_PRIORITY_UNSPECIFIED\x10\x00\x12\x1c\n\x18GENERATION_PRIORITY_LIVE\x10\x01\x12#\n\x1fGENERATION_PRIORITY_SPECULATIVE\x10\x02\x12\x1f\n\x1bGENERATION_PRIORITY_PREFILL\x10\x03*\x9a\x01\n\x0c\x46inishReason\x12\x1d\n\x19\x46INISH_REASON_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46INISH_REASON_STOP\x10\x01\x12\x18\n\x14\x46INISH_REASON_LENGTH\x10\x02\x12\x1c\n\x18\x46INISH_REASON_TOOL_CALLS\x10\x03\x12\x1b\n\x17\x46INISH_REASON_CANCELLED\x10\x04\x32\xa6\x01\n\rLanguageModel\x12M\n\x08Generate\x12\x1d.voice.llm.v1.GenerateRequest\x1a\x1e.voice.llm.v1.GenerateResponse(\x01\x30\x01\x12\x46\n\x07Prefill\x12\x1c.voice.llm.v1.PrefillRequest\x1a\x1d.voice.llm.v1.PrefillResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16voice/llm/v1/llm.proto\x12\x0cvoice.llm.v1\x1a\x1cvoice/common/v1/common.proto\"\xae\x01\n\x0fGenerateRequest\x12.\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x1c.voice.llm.v1.GenerateConfigH\x00\x12\x30\n\x06\x63\x61ncel\x18\x02 \x01(\x0b\x32\x1e.voice.llm.v1.CancelGenerationH\x00\x12.\n\x06\x66inish\x18\x03 \x01(\x0b\x32\x1c.voice.common.v1.FinishInputH\x00\x42\t\n\x07request\"\xbb\x02\n\x0eGenerateConfig\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x12\n\nturn_epoch\x18\x02 \x01(\r\x12\r\n\x05model\x18\x03 \x01(\t\x12+\n\x08messages\x18\x04 \x03(\x0b\x32\x19.voice.llm.v1.ChatMessage\x12+\n\x05tools\x18\x05 \x03(\x0b\x32\x1c.voice.llm.v1.ToolDefinition\x12(\n\x08sampling\x18\x06 \x01(\x0b\x32\x16.voice.llm.v1.Sampling\x12\x32\n\x08priority\x18\x07 \x01(\x0e\x32 .voice.llm.v1.GenerationPriority\x12\x13\n\x0bspeculative\x18\x08 \x01(\x08\x12\x10\n\x08language\x18\t \x01(\t\x12\x13\n\x0btraceparent\x18\n \x01(\t\"\x12\n\x10\x43\x61ncelGeneration\"\x86\x01\n\x0b\x43hatMessage\x12$\n\x04role\x18\x01 \x01(\x0e\x32\x16.voice.llm.v1.ChatRole\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\t\x12*\n\ntool_calls\x18\x03 \x03(\x0b\x32\x16.voice.llm.v1.ToolCall\x12\x14\n\x0ctool_call_id\x18\x04 \x01(\t\"<\n\x08ToolCall\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x16\n\x0e\x61rguments_json\x18\x03 \x01(\t\"S\n\x0eToolDefinition\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x1e\n\x16parameters_json_schema\x18\x03 \x01(\t\"\x96\x01\n\x08Sampling\x12\x18\n\x0btemperature\x18\x01 \x01(\x02H\x00\x88\x01\x01\x12\x12\n\x05top_p\x18\x02 \x01(\x02H\x01\x88\x01\x01\x12\x17\n\nmax_tokens\x18\x03 \x01(\rH\x02\x88\x01\x01\x12\x11\n\x04seed\x18\x04 \x01(\x04H\x03\x88\x01\x01\x42\x0e\n\x0c_temperatureB\x08\n\x06_top_pB\r\n\x0b_max_tokensB\x07\n\x05_seed\"\xa0\x02\n\x10GenerateResponse\x12\x12\n\nturn_epoch\x18\x01 \x01(\r\x12-\n\x06timing\x18\x02 \x01(\x0b\x32\x1d.voice.common.v1.ServerTiming\x12.\n\x05ready\x18\x03 \x01(\x0b\x32\x1d.voice.llm.v1.GenerationReadyH\x00\x12-\n\ntext_delta\x18\x04 \x01(\x0b\x32\x17.voice.llm.v1.TextDeltaH\x00\x12+\n\ttool_call\x18\x05 \x01(\x0b\x32\x16.voice.llm.v1.ToolCallH\x00\x12\x34\n\x08\x66inished\x18\x06 \x01(\x0b\x32 .voice.llm.v1.GenerationFinishedH\x00\x42\x07\n\x05\x65vent\"<\n\x0fGenerationReady\x12)\n\x04info\x18\x01 \x01(\x0b\x32\x1b.voice.common.v1.EngineInfo\"\x19\n\tTextDelta\x12\x0c\n\x04text\x18\x01 \x01(\t\"d\n\x12GenerationFinished\x12*\n\x06reason\x18\x01 \x01(\x0e\x32\x1a.voice.llm.v1.FinishReason\x12\"\n\x05usage\x18\x02 \x01(\x0b\x32\x13.voice.llm.v1.Usage\"P\n\x05Usage\x12\x15\n\rprompt_tokens\x18\x01 \x01(\r\x12\x19\n\x11\x63ompletion_tokens\x18\x02 \x01(\r\x12\x15\n\rcached_tokens\x18\x03 \x01(\r\">\n\x0ePrefillRequest\x12,\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x1c.voice.llm.v1.GenerateConfig\"(\n\x0fPrefillResponse\x12\x15\n\rcached_tokens\x18\x01 \x01(\r*|\n\x08\x43hatRole\x12\x19\n\x15\x43HAT_ROLE_UNSPECIFIED\x10\x00\x12\x14\n\x10\x43HAT_ROLE_SYSTEM\x10\x01\x12\x12\n\x0e\x43HAT_ROLE_USER\x10\x02\x12\x17\n\x13\x43HAT_ROLE_ASSISTANT\x10\x03\x12\x12\n\x0e\x43HAT_ROLE_TOOL\x10\x04*\x9d\x01\n\x12GenerationPriority\x12#\n\x1fGENERATION_PRIORITY_UNSPECIFIED\x10\x00\x12\x1c\n\x18GENERATION_PRIORITY_LIVE\x10\x01\x12#\n\x1fGENERATION_PRIORITY_SPECULATIVE\x10\x02\x12\x1f\n\x1bGENERATION_PRIORITY_PREFILL\x10\x03*\x9a\x01\n\x0c\x46inishReason\x12\x1d\n\x19\x46INISH_REASON_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46INISH_REASON_STOP\x10\x01\x12\x18\n\x14\x46INISH_REASON_LENGTH\x10\x02\x12\x1c\n\x18\x46INISH_REASON_TOOL_CALLS\x10\x03\x12\x1b\n\x17\x46INISH_REASON_CANCELLED\x10\x04\x32\xa6\x01\n\rLanguageModel\x12M\n\x08Generate\x12\x1d.voice.llm.v1.GenerateRequest\x1a\x1e.voice.llm.v1.GenerateResponse(\x01\x30\x01\x12\x46\n\x07Prefill\x12\x1c.voice.llm.v1.PrefillRequest\x1a\x1d.voice.llm.v1.PrefillResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'voice.llm.v1.llm_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CHATROLE']._serialized_start=1671
-  _globals['_CHATROLE']._serialized_end=1795
-  _globals['_GENERATIONPRIORITY']._serialized_start=1798
-  _globals['_GENERATIONPRIORITY']._serialized_end=1955
-  _globals['_FINISHREASON']._serialized_start=1958
-  _globals['_FINISHREASON']._serialized_end=2112
+  _globals['_CHATROLE']._serialized_start=1692
+  _globals['_CHATROLE']._serialized_end=1816
+  _globals['_GENERATIONPRIORITY']._serialized_start=1819
+  _globals['_GENERATIONPRIORITY']._serialized_end=1976
+  _globals['_FINISHREASON']._serialized_start=1979
+  _globals['_FINISHREASON']._serialized_end=2133
   _globals['_GENERATEREQUEST']._serialized_start=71
   _globals['_GENERATEREQUEST']._serialized_end=245
   _globals['_GENERATECONFIG']._serialized_start=248
-  _globals['_GENERATECONFIG']._serialized_end=542
-  _globals['_CANCELGENERATION']._serialized_start=544
-  _globals['_CANCELGENERATION']._serialized_end=562
-  _globals['_CHATMESSAGE']._serialized_start=565
-  _globals['_CHATMESSAGE']._serialized_end=699
-  _globals['_TOOLCALL']._serialized_start=701
-  _globals['_TOOLCALL']._serialized_end=761
-  _globals['_TOOLDEFINITION']._serialized_start=763
-  _globals['_TOOLDEFINITION']._serialized_end=846
-  _globals['_SAMPLING']._serialized_start=849
-  _globals['_SAMPLING']._serialized_end=999
-  _globals['_GENERATERESPONSE']._serialized_start=1002
-  _globals['_GENERATERESPONSE']._serialized_end=1290
-  _globals['_GENERATIONREADY']._serialized_start=1292
-  _globals['_GENERATIONREADY']._serialized_end=1352
-  _globals['_TEXTDELTA']._serialized_start=1354
-  _globals['_TEXTDELTA']._serialized_end=1379
-  _globals['_GENERATIONFINISHED']._serialized_start=1381
-  _globals['_GENERATIONFINISHED']._serialized_end=1481
-  _globals['_USAGE']._serialized_start=1483
-  _globals['_USAGE']._serialized_end=1563
-  _globals['_PREFILLREQUEST']._serialized_start=1565
-  _globals['_PREFILLREQUEST']._serialized_end=1627
-  _globals['_PREFILLRESPONSE']._serialized_start=1629
-  _globals['_PREFILLRESPONSE']._serialized_end=1669
-  _globals['_LANGUAGEMODEL']._serialized_start=2115
-  _globals['_LANGUAGEMODEL']._serialized_end=2281
+  _globals['_GENERATECONFIG']._serialized_end=563
+  _globals['_CANCELGENERATION']._serialized_start=565
+  _globals['_CANCELGENERATION']._serialized_end=583
+  _globals['_CHATMESSAGE']._serialized_start=586
+  _globals['_CHATMESSAGE']._serialized_end=720
+  _globals['_TOOLCALL']._serialized_start=722
+  _globals['_TOOLCALL']._serialized_end=782
+  _globals['_TOOLDEFINITION']._serialized_start=784
+  _globals['_TOOLDEFINITION']._serialized_end=867
+  _globals['_SAMPLING']._serialized_start=870
+  _globals['_SAMPLING']._serialized_end=1020
+  _globals['_GENERATERESPONSE']._serialized_start=1023
+  _globals['_GENERATERESPONSE']._serialized_end=1311
+  _globals['_GENERATIONREADY']._serialized_start=1313
+  _globals['_GENERATIONREADY']._serialized_end=1373
+  _globals['_TEXTDELTA']._serialized_start=1375
+  _globals['_TEXTDELTA']._serialized_end=1400
+  _globals['_GENERATIONFINISHED']._serialized_start=1402
+  _globals['_GENERATIONFINISHED']._serialized_end=1502
+  _globals['_USAGE']._serialized_start=1504
+  _globals['_USAGE']._serialized_end=1584
+  _globals['_PREFILLREQUEST']._serialized_start=1586
+  _globals['_PREFILLREQUEST']._serialized_end=1648
+  _globals['_PREFILLRESPONSE']._serialized_start=1650
+  _globals['_PREFILLRESPONSE']._serialized_end=1690
+  _globals['_LANGUAGEMODEL']._serialized_start=2136
+  _globals['_LANGUAGEMODEL']._serialized_end=2302
 # @@protoc_insertion_point(module_scope)

@@ -161,6 +161,7 @@ class GenerateConfig(google.protobuf.message.Message):
     PRIORITY_FIELD_NUMBER: builtins.int
     SPECULATIVE_FIELD_NUMBER: builtins.int
     LANGUAGE_FIELD_NUMBER: builtins.int
+    TRACEPARENT_FIELD_NUMBER: builtins.int
     session_id: builtins.str
     """Session id, for logs and traces."""
     turn_epoch: builtins.int
@@ -173,6 +174,8 @@ class GenerateConfig(google.protobuf.message.Message):
     """Whether this is a guess that may be thrown away."""
     language: builtins.str
     """BCP 47 tag of the language to answer in. Empty: the model decides."""
+    traceparent: builtins.str
+    """W3C traceparent of the turn. Empty: the stream's metadata says all."""
     @property
     def messages(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___ChatMessage]:
         """The conversation, oldest first: system, then user, assistant and tool messages."""
@@ -197,9 +200,10 @@ class GenerateConfig(google.protobuf.message.Message):
         priority: global___GenerationPriority.ValueType = ...,
         speculative: builtins.bool = ...,
         language: builtins.str = ...,
+        traceparent: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["sampling", b"sampling"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["language", b"language", "messages", b"messages", "model", b"model", "priority", b"priority", "sampling", b"sampling", "session_id", b"session_id", "speculative", b"speculative", "tools", b"tools", "turn_epoch", b"turn_epoch"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["language", b"language", "messages", b"messages", "model", b"model", "priority", b"priority", "sampling", b"sampling", "session_id", b"session_id", "speculative", b"speculative", "tools", b"tools", "traceparent", b"traceparent", "turn_epoch", b"turn_epoch"]) -> None: ...
 
 global___GenerateConfig = GenerateConfig
 
