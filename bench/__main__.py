@@ -11,26 +11,42 @@ import json
 import sys
 import time
 import traceback
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from bench import barge_in, machine, orchestration, under_load, voice_to_voice
+from bench import barge_in, colocation, machine, orchestration, sequential, under_load, voice_to_voice
 from bench.goals import Outcome, outcomes
+from bench.peers import measure as peers
 from bench.stack import OUT
 
 Measure = Callable[..., Coroutine[Any, Any, dict[str, Any]]]
 BENCHES: dict[str, tuple[Measure, Callable[[Coroutine[Any, Any, dict[str, Any]]], dict[str, Any]]]] = {
     "orchestration": (orchestration.measure, uvloop.run),
     "load": (under_load.measure, uvloop.run),
+    "sequential": (sequential.measure, uvloop.run),
+    "colocation": (colocation.measure, uvloop.run),
+    "peers": (peers.measure, uvloop.run),
     "voice_to_voice": (voice_to_voice.measure, asyncio.run),
     "barge_in": (barge_in.measure, asyncio.run),
 }
 """By name: what measures, and on which event loop. uvloop's clock ticks in whole milliseconds, too coarse for a caller
 whose events are timed by it."""
+TABLES: dict[str, Callable[[Mapping[str, Any]], list[tuple[str, Sequence[str], list[list[str]]]]]] = {
+    "load": under_load.tables,
+    "sequential": sequential.tables,
+    "colocation": colocation.tables,
+    "peers": peers.tables,
+}
+"""What is told of a result beside its goals: title, columns, rows."""
+ONLY_BY_NAME = ("peers",)
+"""Not measured unless named: they install what others ship."""
+_NAMES_HELP = f"one of {', '.join(BENCHES)}; none: all but {', '.join(ONLY_BY_NAME)}"
+_WIDTH = 150
+"""Of the tables, where the output is no terminal."""
 _COLOURS = {"ok": "green", "missed": "red", "not measured": "yellow", "": "dim"}
 
 
@@ -43,16 +59,18 @@ async def _timed(measure: Measure, quick: bool) -> dict[str, Any]:
 def main() -> int:
     """Run what was asked for; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure Parley on this machine.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(BENCHES)}; none: all")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"one of {', '.join(BENCHES)}; none: all but {', '.join(ONLY_BY_NAME)}"
+    )
     parser.add_argument("--quick", action="store_true", help="a few turns of each: to see that it works")
     options = parser.parse_args()
     if unknown := [name for name in options.names if name not in BENCHES]:
         parser.error(f"unknown: {', '.join(unknown)}; there are {', '.join(BENCHES)}")
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else _WIDTH)
     results: dict[str, dict[str, Any]] = {}
     failed = []
     OUT.mkdir(parents=True, exist_ok=True)
-    for name in options.names or BENCHES:
+    for name in options.names or [name for name in BENCHES if name not in ONLY_BY_NAME]:
         console.print(f"measuring {name} ...", style="bold")
         try:
             measure, run = BENCHES[name]
@@ -65,6 +83,8 @@ def main() -> int:
         failed += [name] * bool(faults(results[name]))
         for fault in faults(results[name]):
             console.print(f"  {fault}", style="red", markup=False)
+        for title, columns, rows in TABLES[name](results[name]) if name in TABLES else []:
+            console.print(plain_table(title, columns, rows))
     console.print(table(outcomes(results)))
     console.print(f"written to {OUT}/", style="dim")
     if failed:
@@ -79,6 +99,16 @@ def faults(result: Mapping[str, Any]) -> list[str]:
     return found + [
         f"{part['unanswered_turns']} turns were not answered" for part in parts if part.get("unanswered_turns")
     ]
+
+
+def plain_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    """Return a table for a person to read: names on the left, figures on the right."""
+    made = Table(title=title or None, title_justify="left")
+    for number, column in enumerate(columns):
+        made.add_column(column, justify="right" if number else "left")
+    for row in rows:
+        made.add_row(*row)
+    return made
 
 
 def table(rows: list[Outcome]) -> Table:

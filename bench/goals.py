@@ -55,6 +55,33 @@ GOALS = (
     ),
     Goal("orchestration", "50 calls: one bare gRPC round trip p50", ("runs", 50, "echo", "p50_ms"), None),
     Goal("orchestration", "50 calls: cores other processes took", ("runs", 50, "other_processes_cores"), None, ""),
+    Goal("load", "25 callers who hang up and barge in: turn p50, all in series", ("runs", 25, "turn_p50_ms"), None),
+    Goal("load", "25 callers: barge-in p95", ("runs", 25, "barge_in", "p95_ms"), None),
+    Goal("load", "failed calls, too many callers for the places", ("crowded", "failures"), 0, ""),
+    Goal("load", "refused calls, too many callers for the places", ("crowded", "call_counts", "refused"), None, ""),
+    Goal(
+        "sequential", "streaming instead of waiting for the whole of each stage saves, p50",
+        ("saved", "in_series_p50_ms"), None,
+    ),
+    Goal("colocation", "three hops of 5 ms: network in a turn", ("network", "colocated", "turn_ms"), None),
+    Goal("colocation", "three hops of 75 ms: network in a turn", ("network", "distributed", "turn_ms"), None),
+    Goal(
+        "colocation", "of it speculation would hide", ("network", "distributed", "hidden_by_speculation_ms"), None
+    ),
+    Goal(
+        "peers", "25 calls: added latency p95, share of Pipecat's",
+        ("ratios", "pipecat", "runs", 25, "added_p95"), 0.25, "",
+    ),
+    Goal("peers", "25 calls: CPU, share of Pipecat's", ("ratios", "pipecat", "runs", 25, "cpu"), 0.333, ""),
+    Goal(
+        "peers", "50 calls: added latency p50, share of LiveKit's",
+        ("ratios", "livekit", "runs", 50, "added_p50"), 1, "",
+    ),
+    Goal(
+        "peers", "50 calls: added latency p99, share of LiveKit's",
+        ("ratios", "livekit", "runs", 50, "added_p99"), 1, "",
+    ),
+    Goal("peers", "50 calls: CPU, share of LiveKit's", ("ratios", "livekit", "runs", 50, "cpu"), None, ""),
     Goal("voice_to_voice", "voice to voice p50", ("p50_ms",), 400),
     Goal("voice_to_voice", "voice to voice p95", ("p95_ms",), 800),
     Goal("voice_to_voice", "turns measured", ("n",), None, ""),

@@ -135,7 +135,7 @@ def summary(plan: Plan, seen: Watched, service: str = "orchestrator") -> dict[st
         },
         "cpu_s_per_call_minute": round(window.cpu_s[service] / minutes, 3),
         "cpu_s_per_call_minute_all": round(
-            sum(spent for name, spent in window.cpu_s.items() if name != "load" or name == service) / minutes, 3
+            sum(spent for name, spent in window.cpu_s.items() if name != "load" or service == "load") / minutes, 3
         ),
         "cpu_cores": {name: round(spent / seconds, 3) for name, spent in window.cpu_s.items()},
         "rss_mb": window.rss_mb[service],

@@ -53,9 +53,9 @@ async def _chain(methods: dict[str, Any], rounds: int) -> dict[str, list[float]]
     for number in range(1, rounds + 1):
         steps = {
             "turn": _end_turn(turn),
-            "asr": _finalise(asr, number),
-            "llm": _generate(methods["llm"], number),
-            "tts": _speak(tts, number),
+            "asr": finalise(asr, number),
+            "llm": generate(methods["llm"], number),
+            "tts": speak(tts, number),
         }
         await _prepare(turn, asr, number)
         whole = 0.0
@@ -66,7 +66,7 @@ async def _chain(methods: dict[str, Any], rounds: int) -> dict[str, list[float]]
             times[stage].append(took_ms)
             whole += took_ms
         times["chain"].append(whole)
-        await _drain(tts)
+        await drain(tts)
         await asyncio.sleep(PAUSE_S)
     for stream, _ in configs:
         stream.cancel()
@@ -81,41 +81,46 @@ async def _prepare(turn: Any, asr: Any, number: int) -> None:
         await asr.write(raw)
         await turn.write(raw)
     await turn.write(SILENCE)
-    await _until(turn, lambda raw: turn_pb2.DetectResponse.FromString(raw).HasField("eager_end_of_turn"))
+    await until(turn, lambda raw: turn_pb2.DetectResponse.FromString(raw).HasField("eager_end_of_turn"))
     await asyncio.sleep(PAUSE_S)
 
 
 async def _end_turn(turn: Any) -> None:
     await turn.write(SILENCE)
-    await _until(turn, lambda raw: turn_pb2.DetectResponse.FromString(raw).HasField("end_of_turn"))
+    await until(turn, lambda raw: turn_pb2.DetectResponse.FromString(raw).HasField("end_of_turn"))
 
 
-async def _finalise(asr: Any, number: int) -> None:
+async def finalise(asr: Any, number: int) -> None:
+    """Ask for the final transcript and wait for it."""
     finalize = asr_pb2.FinalizeUtterance(finalize_id=number)
     await asr.write(asr_pb2.RecognizeRequest(finalize=finalize).SerializeToString())
-    await _until(asr, lambda raw: asr_pb2.RecognizeResponse.FromString(raw).hypothesis.is_final)
+    await until(asr, lambda raw: asr_pb2.RecognizeResponse.FromString(raw).hypothesis.is_final)
 
 
-async def _generate(method: Any, number: int) -> None:
+async def generate(method: Any, number: int) -> None:
+    """Ask for a reply and wait for its first text."""
     call = method()
     said = llm_pb2.ChatMessage(role=llm_pb2.CHAT_ROLE_USER, content="hello there")
     config = llm_pb2.GenerateConfig(turn_epoch=number, messages=[said])
     await call.write(llm_pb2.GenerateRequest(config=config).SerializeToString())
-    await _until(call, lambda raw: llm_pb2.GenerateResponse.FromString(raw).HasField("text_delta"))
+    await until(call, lambda raw: llm_pb2.GenerateResponse.FromString(raw).HasField("text_delta"))
     call.cancel()
 
 
-async def _speak(tts: Any, number: int) -> None:
+async def speak(tts: Any, number: int) -> None:
+    """Ask for a phrase and wait for its first audio."""
     phrase = tts_pb2.SynthesizeText(turn_epoch=number, text="one two three")
     await tts.write(tts_pb2.SynthesizeRequest(text=phrase).SerializeToString())
-    await _until(tts, lambda raw: bool(tts_pb2.SynthesizeResponse.FromString(raw).audio.pcm))
+    await until(tts, lambda raw: bool(tts_pb2.SynthesizeResponse.FromString(raw).audio.pcm))
 
 
-async def _drain(tts: Any) -> None:
-    await _until(tts, lambda raw: tts_pb2.SynthesizeResponse.FromString(raw).audio.is_last)
+async def drain(tts: Any) -> None:
+    """Wait for the end of a phrase."""
+    await until(tts, lambda raw: tts_pb2.SynthesizeResponse.FromString(raw).audio.is_last)
 
 
-async def _until(stream: Any, condition: Callable[[bytes], bool]) -> None:
+async def until(stream: Any, condition: Callable[[bytes], bool]) -> None:
+    """Read until a response meets the condition. Raises RuntimeError where the stage closes its stream."""
     async with asyncio.timeout(5):
         while (raw := await stream.read()) is not grpc.aio.EOF:
             if condition(raw):

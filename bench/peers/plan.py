@@ -42,6 +42,13 @@ STAGE_DELAYS = {
     "PARLEY_TTS_FAKE_CHUNK_MS": str(CHUNK_MS),
 }
 
+METHODS = {
+    "asr": "/voice.asr.v1.StreamingAsr/Recognize",
+    "turn": "/voice.turn.v1.TurnDetector/Detect",
+    "llm": "/voice.llm.v1.LanguageModel/Generate",
+    "tts": "/voice.tts.v1.StreamingTts/Synthesize",
+}
+
 DETECTOR_FRAME_MS = 32
 """A detector hears whole frames of this length, so of eight frames of a caller's five make it decide something."""
 END_SILENCE_MS = 40
@@ -77,9 +84,8 @@ class Detector:
     """The rule of Parley's fake turn detector, and when its fake recogniser has a new partial."""
 
     def __init__(self) -> None:
-        self._pending = bytearray()
+        self._pending: list[bytes] = []
         self._at_ms = 0
-        self._decided_ms = 0
         self._is_speech = False
         self._silence_ms = 0
         self._speech_ms = 0
@@ -91,13 +97,16 @@ class Detector:
 
     def hear(self, pcm: bytes) -> list[Sound]:
         """Take a caller's frame; return what it makes known, in order."""
+        self._pending.append(pcm)
         before_ms, self._at_ms = self._at_ms, self._at_ms + len(pcm) // BYTES_A_MS
-        self._pending += pcm
         if self._at_ms // DETECTOR_FRAME_MS == before_ms // DETECTOR_FRAME_MS:
             return []
-        heard, self._pending = bytes(self._pending), bytearray()
-        took_ms, self._decided_ms = self._at_ms - self._decided_ms, self._at_ms
-        return self._speech(took_ms) if heard.strip(b"\0") else self._silence(took_ms)
+        heard, self._pending = self._pending, []
+        return [sound for frame in heard for sound in self._judge(frame)]
+
+    def _judge(self, frame: bytes) -> list[Sound]:
+        took_ms = len(frame) // BYTES_A_MS
+        return self._speech(took_ms) if frame.strip(b"\0") else self._silence(took_ms)
 
     def _speech(self, took_ms: int) -> list[Sound]:
         told = [] if self._is_speech else [Sound.STARTED]
@@ -111,7 +120,7 @@ class Detector:
     def _silence(self, took_ms: int) -> list[Sound]:
         if not self._is_speech:
             return []
-        told = [Sound.STOPPED] if not self._silence_ms else []
+        told = [] if self._silence_ms else [Sound.STOPPED]
         self._silence_ms += took_ms
         if self._silence_ms >= END_SILENCE_MS:
             self._is_speech, self._silence_ms = False, 0
