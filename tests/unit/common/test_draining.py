@@ -1,4 +1,4 @@
-"""A long stream ends at a quiet moment once its server drains: at once where it rests, after its utterance otherwise."""
+"""A long stream ends at a quiet moment once its server drains: at once where it rests, else after its utterance."""
 
 from __future__ import annotations
 
