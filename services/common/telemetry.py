@@ -29,6 +29,8 @@ EXPORT_EVERY_MS = 1_000
 MAX_PENDING_SPANS = 16_384
 SCOPE = "parley"
 TRACEPARENT = "traceparent"
+UNTRACED = [(TRACEPARENT, f"00-{1:032x}-{1:016x}-00")]
+"""Metadata of what belongs to no call: a context that is not sampled, so that nothing is recorded below it."""
 
 _propagator = TraceContextTextMapPropagator()
 _no_tracer = trace.NoOpTracer()

@@ -12,7 +12,7 @@ import grpc
 import grpc.aio
 from grpc_health.v1 import health_pb2
 
-from services.common.telemetry import outgoing_metadata
+from services.common.telemetry import UNTRACED, outgoing_metadata
 from services.orchestrator.settings import OrchestratorSettings
 from services.orchestrator.stages.stream import RawCall
 
@@ -79,7 +79,9 @@ class Stages:
 
         Where no server of the stage is ready, it fails at once, or waits for one if `wait` is set.
         """
-        call: RawCall = self._methods[stage](metadata=outgoing_metadata() if is_traced else [], wait_for_ready=wait)
+        call: RawCall = self._methods[stage](
+            metadata=outgoing_metadata() if is_traced else UNTRACED, wait_for_ready=wait
+        )
         return call
 
     async def connected(self, stage: str, timeout_s: float) -> None:

@@ -14,42 +14,16 @@ import grpc
 import grpc.aio
 import pytest
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
-from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
-from opentelemetry.proto.trace.v1 import trace_pb2
 from voice.common.v1 import common_pb2
 from voice.tts.v1 import tts_pb2
+
+from tests.support.collector import collecting
 
 pytestmark = pytest.mark.integration
 
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
 TRACEPARENT = f"00-{TRACE_ID}-b7ad6b7169203331-01"
 DEADLINE_S = 60
-
-
-class Collector(trace_service_pb2_grpc.TraceServiceServicer):
-    """Keeps the spans that it is sent."""
-
-    def __init__(self) -> None:
-        self.spans: list[tuple[str, trace_pb2.Span]] = []
-
-    async def Export(self, request: Any, context: Any) -> Any:  # noqa: N802 - the RPC's name
-        for resource in request.resource_spans:
-            service = {entry.key: entry.value.string_value for entry in resource.resource.attributes}["service.name"]
-            self.spans += [(service, span) for scope in resource.scope_spans for span in scope.spans]
-        return trace_service_pb2.ExportTraceServiceResponse()
-
-
-@contextlib.asynccontextmanager
-async def collecting() -> AsyncIterator[tuple[Collector, str]]:
-    server = grpc.aio.server()
-    collector = Collector()
-    trace_service_pb2_grpc.add_TraceServiceServicer_to_server(collector, server)  # type: ignore[no-untyped-call]
-    port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    try:
-        yield collector, f"http://127.0.0.1:{port}"
-    finally:
-        await server.stop(None)
 
 
 @contextlib.asynccontextmanager
@@ -91,12 +65,10 @@ async def test_spans_reach_the_collector_in_the_callers_trace(unused_tcp_port: i
             await speak(channel, "confidential words", [("traceparent", TRACEPARENT)])
             running.send_signal(signal.SIGTERM)
             assert await running.wait() == 0
-        names = {(name, span.name) for name, span in collector.spans}
-        assert names == {("parley-tts", "tts.speak")}
-        span = collector.spans[0][1]
-        assert span.trace_id.hex() == TRACE_ID
-        assert span.parent_span_id.hex() == "b7ad6b7169203331"
-        assert b"confidential" not in span.SerializeToString()
+        [span] = collector.spans
+        assert (span.service, span.name) == ("parley-tts", "tts.speak")
+        assert (span.trace_id, span.parent_id) == (TRACE_ID, "b7ad6b7169203331")
+        assert b"confidential" not in span.raw
 
 
 async def test_a_collector_that_is_gone_holds_up_neither_speech_nor_the_end(unused_tcp_port_factory: Any) -> None:

@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
+from collections.abc import Iterator
 
+import opentelemetry.exporter.otlp.proto.grpc.trace_exporter as otlp
 import pytest
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from services.common.telemetry import incoming_context, outgoing_metadata, tracer
+from services.common import spans
+from services.common.telemetry import (
+    UNTRACED,
+    context_of,
+    current_span,
+    incoming_context,
+    joined_context,
+    outgoing_metadata,
+    setup_tracing,
+    shutdown_tracing,
+    trace_ids,
+    traceparent,
+    tracer,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -47,3 +64,56 @@ def test_no_context_or_rubbish_is_no_context(metadata: list[tuple[str, str | byt
 def test_a_span_outside_any_trace_is_harmless() -> None:
     with tracer().start_as_current_span("alone", incoming_context(None)) as span:
         span.set_attribute("n", 1)
+
+
+TOLD = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+async def test_a_stage_s_task_joins_its_client_s_trace_whether_it_traces_itself_or_not() -> None:
+    async def rpc() -> tuple[str, str] | None:
+        joined_context([("traceparent", TOLD)])
+        return trace_ids()
+
+    assert await asyncio.create_task(rpc()) == ("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331")
+    assert trace_ids() is None
+
+
+def test_a_message_s_own_context_comes_before_the_stream_s() -> None:
+    stream = incoming_context([("traceparent", TOLD.replace("b7", "c8"))])
+    assert traceparent(context_of(TOLD, stream)) == TOLD
+    assert context_of("", stream) is stream
+    assert traceparent(None) == ""
+
+
+@pytest.fixture
+def exported(monkeypatch: pytest.MonkeyPatch) -> Iterator[InMemorySpanExporter]:
+    """Trace into memory."""
+    exporter = InMemorySpanExporter()
+    monkeypatch.setattr(otlp, "OTLPSpanExporter", lambda **_: exporter)
+    setup_tracing("test", "http://nobody:4317")
+    yield exporter
+    shutdown_tracing()
+
+
+def test_an_error_is_told_by_its_type_alone(exported: InMemorySpanExporter) -> None:
+    with pytest.raises(ExceptionGroup), current_span("one"):
+        raise ExceptionGroup("what was said", [ValueError("what was said")])
+    with pytest.raises(asyncio.CancelledError), current_span("two"):
+        raise asyncio.CancelledError
+    shutdown_tracing()
+    one, two = exported.get_finished_spans()
+    assert dict(one.attributes or {}) == {spans.ERROR_TYPE: "ValueError"}
+    assert not one.events
+    assert (one.status.status_code, one.status.description) == (trace.StatusCode.ERROR, None)
+    assert (two.status.status_code, dict(two.attributes or {})) == (trace.StatusCode.UNSET, {})
+
+
+def test_what_belongs_to_no_call_leaves_no_span(exported: InMemorySpanExporter) -> None:
+    with current_span("apart", incoming_context(UNTRACED)) as span:
+        assert not span.is_recording()
+    with current_span("traced", incoming_context([("traceparent", TOLD)])):
+        pass
+    shutdown_tracing()
+    assert [span.name for span in exported.get_finished_spans()] == ["traced"]
+    with current_span("off") as span:
+        assert not span.is_recording()
