@@ -142,19 +142,28 @@ class ToolCall(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class Hop:
-    """One part of a turn's latency; `server_ms` of it is what the stage's server accounts for."""
+    """One part of a turn's latency, and the exchange with a stage that ended it, if one did (docs/telemetry.md)."""
 
     name: str
     duration_ms: float
-    server_ms: float
+    server_ms: float = 0.0
+    """What the stage's server accounts for of the exchange; of that, `queue_ms` and `engine_ms`."""
+    client_ms: float = 0.0
+    """The exchange as the orchestrator measured it; what the server does not account for is `network_ms`."""
+    queue_ms: float = 0.0
+    engine_ms: float = 0.0
+    network_ms: float = 0.0
+    is_unknown: bool = False
+    """It could not be measured, and counts as 0."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TurnSummary(Event):
     """A turn is complete.
 
-    `response_ms` was measured at the server. `voice_to_voice_ms` was measured here (see parley/measure.py); it is None
-    where the agent did not answer speech: a greeting, an idle prompt, an answer to typed text.
+    `response_ms`, the sum of the hops, was measured at the server. `voice_to_voice_ms` was measured here (see
+    parley/measure.py); it is None where the agent did not answer speech: a greeting, an idle prompt, an answer to typed
+    text.
     """
 
     name = "turn_summary"
@@ -233,7 +242,19 @@ def _tool_call(body: Any, at_ms: float) -> Event:
 
 
 def _turn_summary(body: Any, at_ms: float) -> Event:
-    hops = tuple(Hop(name=hop.name, duration_ms=hop.duration_ms, server_ms=hop.server_ms) for hop in body.hops)
+    hops = tuple(
+        Hop(
+            name=hop.name,
+            duration_ms=hop.duration_ms,
+            server_ms=hop.server_ms,
+            client_ms=hop.client_ms,
+            queue_ms=hop.queue_ms,
+            engine_ms=hop.engine_ms,
+            network_ms=hop.network_ms,
+            is_unknown=hop.is_unknown,
+        )
+        for hop in body.hops
+    )
     return TurnSummary(
         at_ms=at_ms,
         turn_epoch=body.turn_epoch,

@@ -11,8 +11,8 @@ from rich.text import Text
 from parley.events import TurnSummary
 
 CLIENT_HOP = "network_and_client"
-"""What voice_to_voice_ms has beyond the server's hops: the way there and back, and the wait until the caller's last
-sample was sent. 0 where the server puts the end of the speech earlier than the client by more than that."""
+"""What voice_to_voice_ms has beyond the server's hops: where the two date the end of speech differently, and, where
+nothing is acknowledged, the way there and back. 0 where the server dates it earlier by more than that."""
 BAR_CELLS = 48
 _COLOURS = ("cyan", "green", "yellow", "magenta", "blue", "red")
 

@@ -127,7 +127,10 @@ async def test_voice_to_voice_is_null_for_a_greeting_and_measured_for_an_answer(
         await line.speak(2, 40)
         await line.send(
             turn_summary=pb.TurnSummary(
-                turn_epoch=2, user_text="hi", agent_text="Yes.", hops=[pb.Hop(name="endpointing", duration_ms=200)]
+                turn_epoch=2,
+                user_text="hi",
+                agent_text="Yes.",
+                hops=[pb.Hop(name="vad_hold", duration_ms=200, client_ms=9, server_ms=5, network_ms=4)],
             )
         )
         await line.ended()
@@ -143,7 +146,7 @@ async def test_voice_to_voice_is_null_for_a_greeting_and_measured_for_an_answer(
     assert greeting.voice_to_voice_ms is None
     assert answer.voice_to_voice_ms is not None
     assert answer.voice_to_voice_ms >= 300
-    assert answer.hops[0].name == "endpointing"
+    assert answer.hops == (events.Hop(name="vad_hold", duration_ms=200, client_ms=9, server_ms=5, network_ms=4),)
 
 
 async def test_client_tools_run_and_their_failures_are_told() -> None:

@@ -69,7 +69,7 @@ async def conversation(line: Line) -> None:
     await line.said(pb.SPEAKER_AGENT, "From nine to five.", 2)
     await line.speak(2, 200)
     await line.hear(200)
-    hops = [pb.Hop(name="endpointing", duration_ms=150), pb.Hop(name="first_token", duration_ms=10)]
+    hops = [pb.Hop(name="vad_hold", duration_ms=150), pb.Hop(name="llm_first_token", duration_ms=10)]
     await line.send(
         turn_summary=pb.TurnSummary(
             turn_epoch=2,
@@ -106,7 +106,7 @@ async def test_call_prints_one_event_a_line_and_the_summary_last(tmp_path: Path)
         False,
     )
     assert answer["voice_to_voice_ms"] > 0
-    assert list(answer["hops_ms"]) == ["endpointing", "first_token", "network_and_client"]
+    assert list(answer["hops_ms"]) == ["vad_hold", "llm_first_token", "network_and_client"]
     with wave.open(str(recording)) as recorded:
         assert (recorded.getnchannels(), recorded.getframerate()) == (2, RATE)
         tracks = np.frombuffer(recorded.readframes(recorded.getnframes()), dtype="<i2").reshape(-1, 2)
@@ -124,7 +124,7 @@ async def test_call_shows_the_conversation_to_a_person(tmp_path: Path) -> None:
         "caller: when are you open",
         "hours({})",
         "nine to five",
-        "endpointing",
+        "vad_hold",
         "voice to voice",
         "the call has ended (caller)",
     ):

@@ -19,9 +19,9 @@ TURN = TurnSummary(
     interrupted=True,
     response_ms=230,
     hops=(
-        Hop(name="endpointing", duration_ms=200.04, server_ms=0),
-        Hop(name="first_token", duration_ms=10, server_ms=8),
-        Hop(name="first_audio", duration_ms=20, server_ms=5),
+        Hop(name="vad_hold", duration_ms=200.04, server_ms=0),
+        Hop(name="llm_first_token", duration_ms=10, server_ms=8),
+        Hop(name="tts_first_audio", duration_ms=20, server_ms=5),
     ),
     tool_calls=0,
     outcome="",
@@ -30,7 +30,7 @@ TURN = TurnSummary(
 
 
 def test_hops_are_the_server_s_and_what_lies_beyond_them() -> None:
-    assert hops_ms(TURN) == {"endpointing": 200.0, "first_token": 10, "first_audio": 20, CLIENT_HOP: 32.5}
+    assert hops_ms(TURN) == {"vad_hold": 200.0, "llm_first_token": 10, "tts_first_audio": 20, CLIENT_HOP: 32.5}
 
 
 def test_a_turn_that_was_not_measured_here_has_the_server_s_hops_alone() -> None:
@@ -59,7 +59,7 @@ def test_the_summary_holds_what_the_issue_names() -> None:
 def test_the_bars_of_a_waterfall_lie_end_to_end() -> None:
     lines = [line.plain for line in waterfall(TURN, is_plain=True)]
     bars = [
-        line[line.index("endpointing") + len(CLIENT_HOP) + 1 :] if number == 0 else line[4 + len(CLIENT_HOP) + 1 :]
+        line[line.index("vad_hold") + len(CLIENT_HOP) + 1 :] if number == 0 else line[4 + len(CLIENT_HOP) + 1 :]
         for number, line in enumerate(lines[:-1])
     ]
     spans = [(bar.index("#"), bar.rindex("#")) for bar in bars]
