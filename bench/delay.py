@@ -79,14 +79,16 @@ class Delays:
 
 
 async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, delay_s: float) -> None:
-    """Forward bytes until their end, each of them `delay_s` after it came."""
+    """Forward bytes until their end, each of them `delay_s` after it came. Raises OSError where an end breaks."""
     loop = asyncio.get_running_loop()
     held: asyncio.Queue[_Moment] = asyncio.Queue()
 
     async def take() -> None:
-        while data := await reader.read(_READ_BYTES):
-            held.put_nowait((loop.time() + delay_s, data))
-        held.put_nowait((loop.time() + delay_s, b""))
+        try:
+            while data := await reader.read(_READ_BYTES):
+                held.put_nowait((loop.time() + delay_s, data))
+        finally:
+            held.put_nowait((loop.time() + delay_s, b""))
 
     taking = asyncio.create_task(take(), name="delay-take")
     try:

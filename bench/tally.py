@@ -53,13 +53,18 @@ class Tally:
 
 
 class Account:
-    """One call's turns, noted into the tally as they come about."""
+    """One call's turns, noted into the tally as they come about.
+
+    Audio does not say which answer it belongs to, so a turn is not timed where audio of an earlier one may still come:
+    after an answer that was late beyond the next sentence, or that went on though the caller spoke over it.
+    """
 
     def __init__(self, tally: Tally) -> None:
         self._tally = tally
         self._asked: tuple[float, str] | None = None
         self._barged_in_s: float | None = None
         self._is_answered = False
+        self._is_doubtful = False
 
     def sends(self, kind: Kind, now_s: float) -> None:
         """Note that a frame is handed over, just before it is."""
@@ -68,11 +73,11 @@ class Account:
         if kind in _ENDINGS:
             self._asked, self._is_answered = (now_s, kind.value), False
             if self._barged_in_s is not None:
-                self._barged_in_s = None
+                self._barged_in_s, self._is_doubtful = None, True
                 self._tally.unnoticed += self._tally.is_steady
             return
-        if self._asked is not None:  # an answer that has not come by the next sentence does not come
-            self._asked = None
+        if self._asked is not None:
+            self._asked, self._is_doubtful = None, True
             self._tally.unanswered += self._tally.is_steady
         if kind is Kind.BARGE_IN and self._is_answered:
             self._barged_in_s = now_s
@@ -82,7 +87,8 @@ class Account:
         if self._asked is None:
             return False
         (sent_s, kind), self._asked, self._is_answered = self._asked, None, True
-        if self._tally.is_steady:
+        is_certain, self._is_doubtful = not self._is_doubtful, False
+        if self._tally.is_steady and is_certain:
             self._tally.latency_ms[kind].append((now_s - sent_s) * 1000)
         return True
 

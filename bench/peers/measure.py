@@ -40,12 +40,12 @@ class System:
 
 
 SYSTEMS = (
-    System("parley", "Parley (orchestrator, 5 network hops)", uses_stages=True),
-    System("pipecat", "Pipecat (in process)", "pipecat", "bench.peers.on_pipecat"),
-    System("pipecat_grpc", "Pipecat over Parley's stages", "pipecat", "bench.peers.on_pipecat", uses_stages=True),
-    System("livekit", "LiveKit Agents (in process)", "livekit", "bench.peers.on_livekit"),
+    System("parley", "Parley, 5 network hops", uses_stages=True),
+    System("pipecat", "Pipecat in process", "pipecat", "bench.peers.on_pipecat"),
+    System("pipecat_grpc", "Pipecat, our stages", "pipecat", "bench.peers.on_pipecat", uses_stages=True),
+    System("livekit", "LiveKit in process", "livekit", "bench.peers.on_livekit"),
 )
-CALLERS = System("callers", "callers in process alone", "livekit", "bench.peers.callers")
+CALLERS = System("callers", "callers alone", "livekit", "bench.peers.callers")
 
 
 async def measure(*, quick: bool = False) -> dict[str, Any]:
@@ -64,7 +64,10 @@ async def measure(*, quick: bool = False) -> dict[str, Any]:
         most = (QUICK if quick else FULL)[-1]
         runs[CALLERS.name].append(await _run(CALLERS, replace(most, steady_s=most.steady_s / 2, barge_ins=0.0)))
     own_cpu_s = runs[CALLERS.name][0]["cpu_s_per_call_minute"]
-    systems = {name: {"runs": [_net(entry, name, own_cpu_s) for entry in made]} for name, made in runs.items()}
+    systems = {
+        name: {"runs": [_net(entry, name, own_cpu_s) | further(made[0], entry) for entry in made]}
+        for name, made in runs.items()
+    }
     return {
         "scheduling": scheduling,
         "versions": {peer: venvs.version_of(peer) for peer in venvs.PEERS},
@@ -117,6 +120,12 @@ def _net(entry: Mapping[str, Any], name: str, own_cpu_s: float) -> dict[str, Any
     return dict(entry) | {"net_cpu_s_per_call_minute": round(max(0.0, net_s), 3)}
 
 
+def further(first: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[str, float | None]:
+    """Return the memory that a call takes beyond the first, which brings what is loaded for all of them."""
+    calls = entry["calls"] - first["calls"]
+    return {"rss_mb_a_further_call": round((entry["rss_mb"] - first["rss_mb"]) / calls, 3) if calls > 0 else None}
+
+
 def ratios(ours: Sequence[Mapping[str, Any]], theirs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return, for each number of calls, our figures as shares of theirs; none where theirs is not above zero."""
     made = []
@@ -133,8 +142,16 @@ def ratios(ours: Sequence[Mapping[str, Any]], theirs: Sequence[Mapping[str, Any]
 
 
 COLUMNS = (
-    *("system", "calls", "turns", "added p50 / p95 / p99 ms", "transcript ready p50 / p95 ms", "barge-in p50 / p95 ms"),
-    *("CPU-s a call-minute", "with stages and callers", "MB", "MB a call"),
+    *(
+        "system",
+        "calls",
+        "turns",
+        "unanswered",
+        "added p50 / p95 / p99 ms",
+        "transcript ready p50 / p95 ms",
+        "barge-in p50 / p95 ms",
+    ),
+    *("CPU-s a call-minute", "with stages, callers", "MB", "MB a further call"),
 )
 
 
@@ -145,13 +162,14 @@ def tables(result: Mapping[str, Any]) -> list[tuple[str, Sequence[str], list[lis
             system.title,
             str(entry["calls"]),
             str(entry["turns"]),
+            str(entry["unanswered_turns"]),
             _told(entry.get("added_in_series"), "p50", "p95", "p99"),
             _told(entry.get("added_transcript_ready"), "p50", "p95"),
             _told(entry["barge_in"], "p50", "p95"),
             f"{entry['net_cpu_s_per_call_minute']:.2f}",
             f"{entry['cpu_s_per_call_minute_all']:.2f}",
             f"{entry['rss_mb']:.0f}",
-            f"{entry['rss_mb_a_call']:.2f}",
+            "-" if entry["rss_mb_a_further_call"] is None else f"{entry['rss_mb_a_further_call']:.2f}",
         ]
         for system in (*SYSTEMS, CALLERS)
         for entry in result["systems"][system.name]["runs"]

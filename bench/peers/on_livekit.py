@@ -131,7 +131,7 @@ class Recogniser(stt.STT):
         return Recognition(stt=self, conn_options=conn_options)
 
     async def _recognize_impl(self, buffer, *, language, conn_options):
-        raise NotImplementedError("it only streams")
+        raise TypeError("it only streams")
 
 
 class Recognition(stt.RecognizeStream):
@@ -189,7 +189,7 @@ class Voice(tts.TTS):
 
     def synthesize(self, text, *, conn_options=DEFAULT_API_CONNECT_OPTIONS):
         """Refuse: it only streams."""
-        raise NotImplementedError("it only streams")
+        raise TypeError("it only streams")
 
     def stream(self, *, conn_options=DEFAULT_API_CONNECT_OPTIONS):
         """Open a stream."""

@@ -58,6 +58,7 @@ class Recogniser(STTService):
         self._text = ""
         self._at_ms = 0
         self._unheard = []
+        self._reading = []
 
     @property
     def supports_ttfs(self) -> bool:
@@ -74,12 +75,13 @@ class Recogniser(STTService):
         await self._turn.write(turn_pb2.DetectRequest(config=turn_config).SerializeToString())
         await self._asr.read()
         await self._turn.read()
-        self.create_task(self._read_turns())
-        self.create_task(self._read_text())
+        self._reading = [self.create_task(self._read_turns()), self.create_task(self._read_text())]
 
     async def cleanup(self) -> None:
         """Let go of both."""
         await super().cleanup()
+        for task in self._reading:
+            await self.cancel_task(task)
         for stream in (self._asr, self._turn):
             if stream is not None:
                 stream.cancel()
