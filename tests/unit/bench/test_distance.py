@@ -56,9 +56,8 @@ async def test_bytes_come_through_in_order_whole_and_never_early(delay_s: float)
 async def test_what_breaks_at_the_far_end_is_raised() -> None:
     reader, kept = asyncio.StreamReader(), Kept()
     reader.set_exception(ConnectionResetError())
-    with pytest.raises(asyncio.TimeoutError):
-        async with asyncio.timeout(0.05):
-            await pump(reader, cast(Any, kept), 0.0)
+    with pytest.raises(ConnectionResetError):
+        await pump(reader, cast(Any, kept), 0.0)
 
 
 async def test_a_stage_that_is_not_far_away_is_asked_itself() -> None:
@@ -88,7 +87,8 @@ def test_network_is_what_a_turn_has_beyond_the_same_turn_at_no_distance() -> Non
 
 def test_saved_is_what_waiting_takes_longer() -> None:
     def entry(p50: float | None) -> dict[str, Any]:
-        return dict.fromkeys(("turn_in_series", "turn_transcript_ready"), {"p50_ms": p50, "p95_ms": p50})
+        spread = {"p50_ms": p50, "p95_ms": p50}
+        return {"turn_in_series": spread, "turn_transcript_ready": spread}
 
     assert set(sequential.saved({"streaming": entry(300), "sequential": entry(1100)}).values()) == {800}
     assert set(sequential.saved({"streaming": entry(None), "sequential": entry(1100)}).values()) == {None}

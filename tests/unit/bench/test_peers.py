@@ -142,7 +142,7 @@ def test_memory_of_a_further_call_leaves_out_what_the_first_brings() -> None:
 
 def test_the_table_has_a_row_a_run() -> None:
     runs = {"runs": [added(entry(calls, 95.0, 99.0, 0.5, 80.0)) for calls in (1, 25)]}
-    systems = {name: runs for name in (*(system.name for system in SYSTEMS), "callers")}
+    systems = dict.fromkeys((*(system.name for system in SYSTEMS), "callers"), runs)
     result = {"systems": systems, "versions": {"pipecat": "1"}, "stages_ms": {"series": 90}}
     ((_, columns, rows),) = tables(result)
     assert columns == COLUMNS
