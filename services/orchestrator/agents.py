@@ -130,7 +130,8 @@ class Agent(_Part):
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")
     description: str = ""
-    language: str = Field("en-US", pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")
+    language: str = Field("en-US", pattern=r"^(auto|[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*)$")
+    tenant: str = Field("", pattern=r"^[A-Za-z0-9._-]{0,64}$")
     greeting: str = ""
     prompt: str = Field(min_length=1)
     voice: Voice = Voice()
@@ -150,6 +151,11 @@ class Agent(_Part):
         if END_CALL in names:
             raise ValueError(f"a tool named {END_CALL} is built in: choose another name")
         return tools
+
+    @property
+    def language_tag(self) -> str:
+        """The language that stages are told; empty where each may find out by itself."""
+        return "" if self.language == "auto" else self.language
 
     def phrase(self, phrase: Phrase) -> str:
         """Return the wording of a fixed sentence."""

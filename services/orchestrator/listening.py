@@ -152,7 +152,7 @@ def _format(audio_format: AudioFormat) -> common_pb2.AudioFormat:
 def _asr_config(agent: Agent, audio_format: AudioFormat, session_id: str) -> bytes:
     config = asr_pb2.RecognizeConfig(
         format=_format(audio_format),
-        language=agent.language,
+        language=agent.language_tag,
         key_terms=[asr_pb2.KeyTerm(text=term.text, boost=term.boost) for term in agent.asr.key_terms],
         grammar=agent.grammar,
         partial_interval_ms=agent.asr.partial_interval_ms,
@@ -169,7 +169,7 @@ def _turn_config(agent: Agent, audio_format: AudioFormat, session_id: str) -> by
         max_endpointing_delay_ms=agent.turn.max_endpointing_delay_ms,
         interruption_speech_ms=agent.turn.interruption_speech_ms,
         backchannel_silence_ms=agent.turn.backchannel_silence_ms,
-        language=agent.language,
+        language=agent.language_tag,
         session_id=session_id,
     )
     return turn_pb2.DetectRequest(config=config).SerializeToString()

@@ -275,6 +275,7 @@ class Session:
             case ev.OpenUtterance(epoch, onset_ms):
                 self._turn_marks.opened(epoch)
                 hearing.open_utterance(epoch, onset_ms, self._trace.traceparent(epoch))
+                speaking.expect_words(epoch)
             case ev.Finalize(epoch, finalize_id):
                 self._turn_marks.asked(finalize_id)
                 hearing.finalize(finalize_id)

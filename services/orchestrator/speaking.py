@@ -89,7 +89,7 @@ class Speaking:
         self._limits = ReplyLimits(
             settings.first_token_ms, settings.next_token_ms, settings.first_audio_ms, settings.max_tool_rounds
         )
-        self._line = ModelLine(stages, trace)
+        self._line = ModelLine(stages, trace, agent.tenant)
         self._reply: Reply | None = None
         self._making: asyncio.Task[None] | None = None
         self._is_audible = False
@@ -129,6 +129,12 @@ class Speaking:
         """
         self._keeps_sentences = True
         self._hooks.spawn(self._canned.prepare(self._agent, self._format, self._engine), "canned-speech")
+
+    def expect_words(self, epoch: int) -> None:
+        """Make ready: the caller began to speak, and what the model will be shown before the words is known."""
+        config = self._config(epoch, self._history)
+        config.priority = llm_pb2.GENERATION_PRIORITY_PREFILL
+        self._hooks.spawn(self._line.warm(config), f"prefill-{epoch}")
 
     def expect_reply(self, epoch: int) -> None:
         """Make ready: turn `epoch` is probably over, and an answer will be wanted."""
@@ -229,7 +235,7 @@ class Speaking:
             tools=self._definitions,
             sampling=llm_pb2.Sampling(temperature=model.temperature, top_p=model.top_p, max_tokens=model.max_tokens),
             priority=llm_pb2.GENERATION_PRIORITY_LIVE,
-            language=self._agent.language,
+            language=self._agent.language_tag,
             traceparent=self._trace.traceparent(epoch),
         )
 

@@ -26,6 +26,7 @@ METHODS = {
     "tts": "/voice.tts.v1.StreamingTts/Synthesize",
 }
 SERVING = health_pb2.HealthCheckResponse.SERVING
+PREFILL = "/voice.llm.v1.LanguageModel/Prefill"
 UNHEALTHY_AFTER = 2
 """Checks that fail in a row before streams to a stage are dropped: one late answer is no verdict on a busy machine."""
 
@@ -48,6 +49,10 @@ _OPTIONS = [
 _BALANCED = [*_OPTIONS, ("grpc.service_config", _SERVICE_CONFIG)]
 
 
+def _of_tenant(tenant: str) -> list[tuple[str, str]]:
+    return [("x-tenant-id", tenant)] if tenant else []
+
+
 class Stages:
     """Channels to the four stages. `on_unhealthy` callbacks hear of a stage that stops answering."""
 
@@ -57,6 +62,7 @@ class Stages:
         self._channels: dict[str, grpc.aio.Channel] = {}
         self._health_channels: dict[str, grpc.aio.Channel] = {}
         self._methods: dict[str, Any] = {}
+        self._prefill: Any = None
         self._listeners: set[Callable[[str], None]] = set()
 
     def open(self) -> None:
@@ -68,21 +74,27 @@ class Stages:
             # drains from one that hangs.
             self._health_channels[stage] = grpc.aio.insecure_channel(target, options=_OPTIONS)
             self._methods[stage] = channel.stream_stream(METHODS[stage])
+        self._prefill = self._channels["llm"].unary_unary(PREFILL)
 
     async def close(self) -> None:
         """Close the channels."""
         for channel in (*self._channels.values(), *self._health_channels.values()):
             await channel.close()
 
-    def call(self, stage: str, *, wait: bool = False, is_traced: bool = True) -> RawCall:
+    def call(self, stage: str, *, wait: bool = False, is_traced: bool = True, tenant: str = "") -> RawCall:
         """Start a raw-bytes stream to `stage`, with the current trace context unless `is_traced` is false.
 
         Where no server of the stage is ready, it fails at once, or waits for one if `wait` is set.
         """
-        call: RawCall = self._methods[stage](
-            metadata=outgoing_metadata() if is_traced else UNTRACED, wait_for_ready=wait
-        )
+        metadata = [*(outgoing_metadata() if is_traced else UNTRACED), *_of_tenant(tenant)]
+        call: RawCall = self._methods[stage](metadata=metadata, wait_for_ready=wait)
         return call
+
+    async def prefill(self, request: bytes, tenant: str, timeout_s: float) -> bytes:
+        """Have the language model warm its cache; return the serialised answer. Raises grpc.aio.AioRpcError."""
+        metadata = [*outgoing_metadata(), *_of_tenant(tenant)]
+        answer: bytes = await self._prefill(request, metadata=metadata, timeout=timeout_s)
+        return answer
 
     async def connected(self, stage: str, timeout_s: float) -> None:
         """Wait until the channel to `stage` is connected. Raises TimeoutError."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -14,7 +15,10 @@ from services.orchestrator.stages.channels import Stages
 from services.orchestrator.stages.stream import StageError, as_stage_error, failure_of
 from services.orchestrator.tracing import CallTrace, Speculation
 
+log = logging.getLogger(__name__)
+
 STAGE = "llm"
+WARM_S = 5.0
 EARLY_S = 5.0
 """How long an early stream is good: the service closes one that sends no config."""
 
@@ -22,8 +26,11 @@ EARLY_S = 5.0
 class ModelLine:
     """One call's line to the language model. A stream opened while the turn is still ending saves its set-up later."""
 
-    def __init__(self, stages: Stages, trace: CallTrace) -> None:
+    def __init__(self, stages: Stages, trace: CallTrace, tenant: str = "") -> None:
         self._stages = stages
+        self._tenant = tenant
+        self._has_cache = True
+        self._is_warming = False
         self._trace = trace
         self._speculation: Speculation | None = None
         self._loop = asyncio.get_running_loop()
@@ -34,7 +41,7 @@ class ModelLine:
         """Open a stream for a generation that is likely to be wanted soon, by turn `epoch`."""
         if self._early is None or self._loop.time() - self._opened_s > EARLY_S:
             self.drop()
-            self._early = self._stages.call(STAGE)
+            self._early = self._stages.call(STAGE, tenant=self._tenant)
             self._speculation = self._trace.speculation(epoch, "stream")
             self._opened_s = self._loop.time()
 
@@ -53,7 +60,25 @@ class ModelLine:
             self._conclude("used")
             return early
         self.drop()
-        return self._stages.call(STAGE)
+        return self._stages.call(STAGE, tenant=self._tenant)
+
+    async def warm(self, config: llm_pb2.GenerateConfig) -> None:
+        """Have the model's cache filled with a conversation so far, while the caller still speaks.
+
+        One at a time. An engine that answers that it cached nothing has no cache, and is not asked again in this call;
+        a failure costs nothing but the gain.
+        """
+        if self._is_warming or not self._has_cache:
+            return
+        self._is_warming = True
+        try:
+            request = llm_pb2.PrefillRequest(config=config).SerializeToString()
+            answer = llm_pb2.PrefillResponse.FromString(await self._stages.prefill(request, self._tenant, WARM_S))
+            self._has_cache = answer.cached_tokens > 0
+        except (grpc.aio.AioRpcError, DecodeError) as error:
+            log.debug("no prefill", extra={"error": type(error).__name__})
+        finally:
+            self._is_warming = False
 
     def _conclude(self, outcome: str) -> None:
         speculation, self._speculation = self._speculation, None

@@ -123,7 +123,7 @@ def tts_config(agent: Agent, audio_format: AudioFormat, session_id: str) -> byte
             sample_rate_hz=audio_format.sample_rate_hz, encoding=common_pb2.AUDIO_ENCODING_PCM_S16LE
         ),
         voice=voice.name,
-        language=agent.language,
+        language=agent.language_tag,
         speed=voice.speed,
         style=voice.style,
         pronunciations=[
