@@ -18,7 +18,7 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from bench import barge_in, colocation, machine, orchestration, sequential, under_load, voice_to_voice
+from bench import barge_in, colocation, machine, orchestration, sequential, tracing, under_load, voice_to_voice
 from bench.goals import Outcome, outcomes
 from bench.peers import measure as peers
 from bench.stack import OUT
@@ -29,6 +29,7 @@ BENCHES: dict[str, tuple[Measure, Callable[[Coroutine[Any, Any, dict[str, Any]]]
     "load": (under_load.measure, uvloop.run),
     "sequential": (sequential.measure, uvloop.run),
     "colocation": (colocation.measure, uvloop.run),
+    "tracing": (tracing.measure, uvloop.run),
     "peers": (peers.measure, uvloop.run),
     "voice_to_voice": (voice_to_voice.measure, asyncio.run),
     "barge_in": (barge_in.measure, asyncio.run),
@@ -39,6 +40,7 @@ TABLES: dict[str, Callable[[Mapping[str, Any]], list[tuple[str, Sequence[str], l
     "load": under_load.tables,
     "sequential": sequential.tables,
     "colocation": colocation.tables,
+    "tracing": tracing.tables,
     "peers": peers.tables,
 }
 """What is told of a result beside its goals: title, columns, rows."""

@@ -68,6 +68,8 @@ GOALS = (
     Goal(
         "colocation", "of it speculation would hide", ("network", "distributed", "hidden_by_speculation_ms"), None
     ),
+    Goal("tracing", "orchestrator's CPU with tracing, to that without", ("ratio", "cpu_s_per_call_minute"), 1.05, ""),
+    Goal("tracing", "CPU of all five services with tracing", ("ratio", "cpu_s_per_call_minute_all"), 1.05, ""),
     Goal(
         "peers", "25 calls: added latency p95, share of Pipecat's",
         ("ratios", "pipecat", "runs", 25, "added_p95"), 0.25, "",

@@ -13,6 +13,7 @@ import grpc.aio
 from google.protobuf.message import DecodeError
 
 from services.common import errors
+from services.common.metrics import CALLS_REFUSED, STAGE_REFUSED, STREAMS_ACTIVE
 
 log = logging.getLogger(__name__)
 
@@ -65,12 +66,19 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
 class ErrorInterceptor(grpc.aio.ServerInterceptor):
     """Runs every RPC of ours; turns a ParleyError into its status, and anything else into INTERNAL without detail.
 
-    `on_engine_dead` is called once an engine reports itself dead. `limited_prefix` names the RPCs that count against
+    `on_engine_dead` is called once an engine reports itself dead. `service` is the name in metrics. `limited_prefix` names the RPCs that count against
     `max_streams`; one more stream than that is RESOURCE_EXHAUSTED with a retry delay. While `draining` is set, what is
     new is refused as Draining.
     """
 
-    def __init__(self, max_streams: int, on_engine_dead: Callable[[], None], limited_prefix: str = "/voice.") -> None:
+    def __init__(
+        self,
+        max_streams: int,
+        on_engine_dead: Callable[[], None],
+        service: str = "",
+        limited_prefix: str = "/voice.",
+    ) -> None:
+        self._service = service
         self._max_streams = max_streams
         self._on_engine_dead = on_engine_dead
         self._limited_prefix = limited_prefix
@@ -101,14 +109,14 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
         async def run(requests: AsyncIterator[Any], context: Any) -> None:
             with self._counted():
                 try:
-                    self._admit()
-                    if self.active_streams >= self._max_streams:
-                        raise errors.Overloaded(f"all {self._max_streams} streams are taken")
+                    self._admit_stream()
                     self.active_streams += 1
+                    STREAMS_ACTIVE.add(1, stage=self._service)
                     try:
                         await behavior(requests, context)
                     finally:
                         self.active_streams -= 1
+                        STREAMS_ACTIVE.add(-1, stage=self._service)
                 except asyncio.CancelledError:
                     raise
                 except BaseException as error:
@@ -129,8 +137,17 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
 
         return run
 
+    def _admit_stream(self) -> None:
+        is_full = self.active_streams >= self._max_streams
+        if self._service == "orchestrator" and (self.draining or is_full):
+            CALLS_REFUSED.add(1, reason="draining" if self.draining else "overloaded")
+        self._admit()
+        if is_full:
+            raise errors.Overloaded(f"all {self._max_streams} streams are taken")
+
     def _admit(self) -> None:
         if self.draining:
+            STAGE_REFUSED.add(1, stage=self._service)
             raise errors.Draining
 
     @contextmanager
@@ -152,6 +169,8 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
             raise cause
         if isinstance(cause, errors.EngineDead):
             self._on_engine_dead()
+        if isinstance(cause, errors.Overloaded | errors.NotReady) and not isinstance(cause, errors.Draining):
+            STAGE_REFUSED.add(1, stage=self._service)
         trailing: tuple[tuple[str, str], ...] = ()
         if isinstance(cause, errors.Overloaded):
             delay = str(cause.retry_after_ms)

@@ -21,6 +21,7 @@ from pydantic import ValidationError
 from services.common.errors import ParleyError
 from services.common.interceptors import ErrorInterceptor, first_cause
 from services.common.logging import setup_logging
+from services.common.metrics_export import is_on, setup_metrics, shutdown_metrics, watch_loop
 from services.common.settings import ServiceSettings
 from services.common.telemetry import setup_tracing, shutdown_tracing
 
@@ -104,8 +105,8 @@ class Server:
         self._stop = asyncio.Event()
         self._engine_died = False
         self._started = False
-        self._watching: asyncio.Task[None] | None = None
-        self.interceptor = ErrorInterceptor(settings.max_streams, self._on_engine_dead)
+        self._watching: list[asyncio.Task[None]] = []
+        self.interceptor = ErrorInterceptor(settings.max_streams, self._on_engine_dead, service.name)
         self._server = grpc.aio.server(
             interceptors=[self.interceptor],
             options=[
@@ -136,7 +137,9 @@ class Server:
         await service.start()
         self._started = True
         if isinstance(service, Mortal):
-            self._watching = asyncio.create_task(self._watch(service), name="engine-watch")
+            self._watching.append(asyncio.create_task(self._watch(service), name="engine-watch"))
+        if is_on():
+            self._watching.append(asyncio.create_task(watch_loop(), name="loop-watch"))
         await self._set_health(SERVING)
         log.info("serving", extra={"port": self.port, "warm_up_ms": round((time.monotonic() - began) * 1000)})
 
@@ -157,8 +160,8 @@ class Server:
         if self._engine_died:
             grace_s = min(grace_s, DEAD_ENGINE_GRACE_S)
         self.interceptor.draining = True
-        if self._watching is not None:
-            self._watching.cancel()
+        for watching in self._watching:
+            watching.cancel()
         await self._set_health(NOT_SERVING)
         try:
             with contextlib.suppress(TimeoutError):
@@ -198,12 +201,17 @@ class Server:
             await self._health.set(name, status)
 
 
+async def _start(server: Server, service: Service, settings: ServiceSettings) -> None:
+    setup_metrics(service.name, host=settings.host, port=settings.metrics_port, otlp_endpoint=settings.otlp_endpoint)
+    await server.start()
+
+
 async def _serve(service: Service, settings: ServiceSettings) -> int:
     server = Server(service, settings)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, server.request_stop)
-    starting = asyncio.create_task(server.start(), name="start")
+    starting = asyncio.create_task(_start(server, service, settings), name="start")
     stopping = asyncio.create_task(server.wait(), name="stop-requested")
     try:
         await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -258,6 +266,7 @@ def run(service: Service, settings: ServiceSettings) -> None:
     try:
         sys.exit(_runner()(_serve(service, settings)))
     finally:
+        shutdown_metrics()
         shutdown_tracing()
 
 

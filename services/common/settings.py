@@ -26,7 +26,8 @@ class ServiceSettings(BaseSettings):
     max_message_bytes: int = Field(1 << 20, gt=0, description="Largest gRPC message accepted.")
     max_streams: int = Field(200, gt=0, description="Streams served at once; one more is RESOURCE_EXHAUSTED.")
     drain_grace_ms: int = Field(10_000, ge=0, description="After SIGTERM, how long open streams may still run.")
-    otlp_endpoint: str = Field("", description="OTLP/gRPC endpoint for traces; empty: tracing is off.")
+    otlp_endpoint: str = Field("", description="OTLP/gRPC endpoint for traces and metrics; empty: neither is sent.")
+    metrics_port: int = Field(0, ge=0, le=65535, description="Port of Prometheus metrics, on `host`; 0: none.")
 
     def redacted(self) -> dict[str, object]:
         """Return the settings for the log, with whatever may be a secret hidden: by name, and passwords in URLs."""

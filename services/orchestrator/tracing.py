@@ -11,17 +11,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from opentelemetry import trace
-from opentelemetry.context import Context
-from opentelemetry.trace import Span
+from opentelemetry.trace import SpanContext
 
 from services.common import spans
-from services.common.telemetry import traceparent, tracer
+from services.common.telemetry import LateSpan, Value, traceparent
 from services.orchestrator import events as ev
 from services.orchestrator.latency import Line
 
 KEPT_TURNS = 8
 """Turns whose spans may still get children: what was ordered in them ends a little after them."""
-Value = str | bool | int | float
 Told = Mapping[str, Value]
 _NOTHING: Told = {}
 
@@ -36,8 +34,7 @@ _UNANSWERED: dict[type, str] = {ev.Backchannel: "backchannel", ev.TextTyped: "jo
 
 @dataclass(slots=True)
 class _Turn:
-    span: Span
-    context: Context
+    span: LateSpan
     traceparent: str
     is_open: bool = True
 
@@ -51,33 +48,23 @@ class TurnTexts:
     heard: str
 
 
-class Speculation:
-    """Work that is done before it is certain to be wanted. Ends once; what is never ended leaves no span."""
+class Open:
+    """Something that lasts: work that is done before it is certain to be wanted, or a tool call. Ends once."""
 
-    def __init__(self, span: Span | None) -> None:
+    def __init__(self, span: LateSpan | None, now_ns: Callable[[], int]) -> None:
         self._span = span
+        self._now_ns = now_ns
 
-    def end(self, outcome: str) -> None:
-        """End it as `used` or `discarded`."""
+    def end(self, outcome: str = "", *, failed: bool = False) -> None:
+        """End it: a speculation as `used` or `discarded`, a tool call as failed or not."""
         span, self._span = self._span, None
-        if span is not None:
-            span.set_attribute(spans.SPECULATION_OUTCOME, outcome)
-            span.end()
-
-
-class ToolSpan:
-    """One tool call."""
-
-    def __init__(self, span: Span | None) -> None:
-        self._span = span
-
-    def end(self, *, failed: bool) -> None:
-        """End it."""
-        if self._span is not None:
-            if failed:
-                self._span.set_attribute(spans.ERROR_TYPE, "tool_failed")
-                self._span.set_status(trace.StatusCode.ERROR)
-            self._span.end()
+        if span is None:
+            return
+        if outcome:
+            span.attributes[spans.SPECULATION_OUTCOME] = outcome
+        if failed:
+            span.fail("tool_failed")
+        span.end(self._now_ns())
 
 
 @dataclass(slots=True)
@@ -123,16 +110,20 @@ class CallTrace:
     def _ns(self, at_s: float) -> int:
         return self._epoch_ns + round(at_s * 1e9)
 
+    def _now_ns(self) -> int:
+        return self._ns(time.monotonic())
+
     def _start(
-        self, name: str, epoch: int, at_s: float, more: Told = _NOTHING, context: Context | None = None
-    ) -> Span | None:
-        if context is None:
+        self, name: str, epoch: int, at_s: float, more: Told = _NOTHING, parent: SpanContext | None = None
+    ) -> LateSpan | None:
+        """Begin a span below `parent`, or below its turn; None where that has none."""
+        if parent is None:
             turn = self._turns.get(epoch)
             if turn is None:
                 return None
-            context = turn.context
+            parent = turn.span.context
         attributes = {spans.SESSION_ID: self._session_id, spans.TURN_EPOCH: epoch, **more}
-        return tracer().start_span(name, context, attributes=attributes, start_time=self._ns(at_s))
+        return LateSpan(name, parent, attributes, self._ns(at_s))
 
     # --- turns --------------------------------------------------------------------------------------------------------
 
@@ -144,11 +135,10 @@ class CallTrace:
     def _open_turn(self, epoch: int, at_s: float) -> None:
         if epoch in self._turns:
             return
-        span = self._start(spans.TURN, epoch, at_s, context=trace.set_span_in_context(self._conversation))
+        span = self._start(spans.TURN, epoch, at_s, parent=self._conversation.get_span_context())
         if span is None:
             return
-        context = trace.set_span_in_context(span)
-        self._turns[epoch] = _Turn(span, context, traceparent(context))
+        self._turns[epoch] = _Turn(span, traceparent(span.context))
         while len(self._turns) > KEPT_TURNS:
             self._end_turn(next(iter(self._turns)), "unanswered")
             del self._turns[next(iter(self._turns))]
@@ -157,8 +147,8 @@ class CallTrace:
         turn = self._turns.get(epoch)
         if turn is not None and turn.is_open:
             turn.is_open = False
-            turn.span.set_attribute(spans.TURN_OUTCOME, outcome)
-            turn.span.end(self._ns(time.monotonic()))
+            turn.span.attributes[spans.TURN_OUTCOME] = outcome
+            turn.span.end(self._now_ns())
 
     def summarised(
         self, epoch: int, lines: Sequence[Line], outcome: str, texts: TurnTexts, *, interrupted: bool, tool_calls: int
@@ -167,33 +157,28 @@ class CallTrace:
         turn = self._turns.get(epoch)
         if turn is None or not turn.is_open:
             return
-        self._tell_lines(turn.context, epoch, lines)
-        turn.span.set_attributes({spans.TURN_INTERRUPTED: interrupted, spans.TURN_TOOL_CALLS: tool_calls})
+        self._tell_lines(turn.span.context, epoch, lines)
+        turn.span.attributes |= {spans.TURN_INTERRUPTED: interrupted, spans.TURN_TOOL_CALLS: tool_calls}
         if self._tells_text:
-            told = {
+            turn.span.attributes |= {
                 spans.PII_USER_TEXT: texts.user,
                 spans.PII_AGENT_TEXT: texts.agent,
                 spans.PII_HEARD_TEXT: texts.heard,
             }
-            turn.span.set_attributes(told)
         if outcome.startswith("failed: "):
-            turn.span.set_attribute(spans.ERROR_TYPE, outcome.removeprefix("failed: "))
-            turn.span.set_status(trace.StatusCode.ERROR)
+            turn.span.fail(outcome.removeprefix("failed: "))
         self._end_turn(epoch, outcome or "answer")
 
-    def _tell_lines(self, context: Context, epoch: int, lines: Sequence[Line]) -> None:
+    def _tell_lines(self, turn: SpanContext, epoch: int, lines: Sequence[Line]) -> None:
         if not lines:
             return
         begin_s, end_s = lines[0].begin_s, lines[-1].end_s
         told = {spans.RESPONSE_MS: (end_s - begin_s) * 1000}
-        response = self._start(spans.TURN_RESPONSE, epoch, begin_s, told, context)
+        response = self._start(spans.TURN_RESPONSE, epoch, begin_s, told, turn)
         if response is None:
             return
-        below = trace.set_span_in_context(response)
         for line in lines:
-            span = tracer().start_span(
-                line.name, below, attributes=_of_line(epoch, line), start_time=self._ns(line.begin_s)
-            )
+            span = LateSpan(line.name, response.context, _of_line(epoch, line), self._ns(line.begin_s))
             span.end(self._ns(line.end_s))
         response.end(self._ns(end_s))
 
@@ -272,14 +257,13 @@ class CallTrace:
         span = self._start(spans.BARGE_IN, barge_in.epoch, barge_in.began_s, told)
         if span is None:
             return
-        below = trace.set_span_in_context(span)
         parts = [(spans.BARGE_IN_DETECTION, barge_in.began_s, detected_s)]
         if cleared_s is not None:
             parts.append((spans.BARGE_IN_CLEAR_SENT, detected_s, cleared_s))
             if is_acknowledged:
                 parts.append((spans.BARGE_IN_CLEAR_ACKNOWLEDGED, cleared_s, now_s))
         for name, begin_s, end_s in parts:
-            part = self._start(name, barge_in.epoch, begin_s, context=below)
+            part = self._start(name, barge_in.epoch, begin_s, parent=span.context)
             if part is not None:
                 part.end(self._ns(end_s))
         span.end(self._ns(parts[-1][2]))
@@ -293,11 +277,12 @@ class CallTrace:
 
     # --- what a turn does besides -------------------------------------------------------------------------------------
 
-    def speculation(self, epoch: int, kind: str) -> Speculation:
+    def speculation(self, epoch: int, kind: str) -> Open:
         """Begin work for turn `epoch` that may be thrown away; `kind` says what, such as `stream`."""
-        return Speculation(self._start(spans.SPECULATION, epoch, time.monotonic(), {spans.SPECULATION_KIND: kind}))
+        now_s = time.monotonic()
+        return Open(self._start(spans.SPECULATION, epoch, now_s, {spans.SPECULATION_KIND: kind}), self._now_ns)
 
-    def tool_call(self, epoch: int, name: str, call_id: str, *, runs_at_client: bool) -> ToolSpan:
+    def tool_call(self, epoch: int, name: str, call_id: str, *, runs_at_client: bool) -> Open:
         """Begin a tool call. Its arguments and its result are what was said, and are not told."""
         told: dict[str, Value] = {
             spans.OPERATION: spans.OPERATION_EXECUTE_TOOL,
@@ -305,7 +290,7 @@ class CallTrace:
             spans.TOOL_CALL_ID: call_id,
             spans.TOOL_TYPE: "extension" if runs_at_client else "function",
         }
-        return ToolSpan(self._start(spans.TOOL_CALL, epoch, time.monotonic(), told))
+        return Open(self._start(spans.TOOL_CALL, epoch, time.monotonic(), told), self._now_ns)
 
     def close(self, turns: int, end_reason: str) -> None:
         """Note that the call is over: nothing of it stays open. The conversation's own span ends with its RPC."""

@@ -13,7 +13,7 @@ from voice.llm.v1 import llm_pb2
 
 from services.orchestrator.stages.channels import Stages
 from services.orchestrator.stages.stream import StageError, as_stage_error, failure_of
-from services.orchestrator.tracing import CallTrace, Speculation
+from services.orchestrator.tracing import CallTrace, Open
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ class ModelLine:
         self._has_cache = True
         self._is_warming = False
         self._trace = trace
-        self._speculation: Speculation | None = None
+        self._speculation: Open | None = None
         self._loop = asyncio.get_running_loop()
         self._early: Any = None
         self._opened_s = 0.0
