@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
 from voice.asr.v1 import asr_pb2
@@ -18,10 +18,13 @@ from services.orchestrator import messages
 from services.orchestrator.caller import CallerHooks, CallerInput
 from services.orchestrator.canned import CannedSpeech
 from services.orchestrator.history import History
+from services.orchestrator.latency import Line
 from services.orchestrator.listening import Listening, ListeningHooks
 from services.orchestrator.outbox import CallerGone, Outbox
+from services.orchestrator.reply import Reply
 from services.orchestrator.sessions.keeper import Keeper
 from services.orchestrator.sessions.store import SessionRecord
+from services.orchestrator.sessions.turns import turn_entry
 from services.orchestrator.setup import CallSetup, deadlines_of
 from services.orchestrator.speaking import Speaking, SpeakingHooks
 from services.orchestrator.stages.channels import Stages
@@ -144,6 +147,7 @@ class Session:
                 agent_speaks=self._listening.agent_speaks,
                 info=self._engines.__setitem__,
                 changed=self._keep,
+                summarised=self._on_summarised,
                 failed=self._on_stage_lost,
                 on_gave_up=self._on_stage_gave_up,
             ),
@@ -233,6 +237,11 @@ class Session:
     def going_away(self, grace_ms: int) -> None:
         """Tell the caller that the server is about to stop."""
         self._outbox.send(messages.going_away(grace_ms))
+
+    def _on_summarised(self, reply: Reply, lines: Sequence[Line], response_ms: float) -> None:
+        self._keeper.log_turn(
+            turn_entry(self.session_id, self.agent_name, reply.epoch, reply.outcome, lines, response_ms)
+        )
 
     def _keep(self) -> None:
         self._keeper.keep(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ from services.orchestrator import messages
 from services.orchestrator.agents import Agent
 from services.orchestrator.canned import Canned, CannedSpeech, Engine, engine_of
 from services.orchestrator.history import History, Message, ToolCall
-from services.orchestrator.latency import Marks, RoundTrip, ServerTiming
+from services.orchestrator.latency import Line, Marks, RoundTrip, ServerTiming
 from services.orchestrator.playback import Playback, PlaybackHooks
 from services.orchestrator.reply import Reply, ReplyHooks, ReplyLimits
 from services.orchestrator.stages.channels import Stages
@@ -50,6 +50,8 @@ class SpeakingHooks:
     info: Callable[[str, common_pb2.EngineInfo], None]
     changed: Callable[[], None]
     """The history changed: keep it."""
+    summarised: Callable[[Reply, Sequence[Line], float], None]
+    """A turn is complete: its lines, and their sum where it answered speech."""
     failed: Callable[[StageError], None]
     """A stage failed: tell the caller."""
     on_gave_up: Callable[[StageError], None]
@@ -368,13 +370,9 @@ class Speaking:
         self._hooks.send(messages.turn_summary(reply, heard, lines, response_ms))
         texts = TurnTexts(reply.user_text, reply.timeline.text, heard)
         self._trace.summarised(
-            reply.epoch,
-            lines,
-            reply.outcome,
-            texts,
-            interrupted=reply.interrupted,
-            tool_calls=reply.tool_calls,
+            reply.epoch, lines, reply.outcome, texts, interrupted=reply.interrupted, tool_calls=reply.tool_calls
         )
+        self._hooks.summarised(reply, lines, response_ms)
         self._hooks.changed()
 
     def acknowledge(self, epoch: int, played_ms: int) -> None:

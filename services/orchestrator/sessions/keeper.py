@@ -7,6 +7,7 @@ import contextlib
 import logging
 from collections.abc import Callable
 
+from services.common.turn_log import TurnEntry
 from services.orchestrator.sessions.store import SessionRecord, SessionStore, StoreUnavailable
 
 log = logging.getLogger(__name__)
@@ -14,6 +15,8 @@ log = logging.getLogger(__name__)
 RETRY_S = 1.0
 SAVE_EVERY_S = 60.0
 """A quiet session is written again this often: its idle time starts anew, and a store that was emptied has it again."""
+KEPT_TURNS = 64
+"""Turns whose times wait for a store that is away; the oldest are forgotten first."""
 
 
 class Keeper:
@@ -24,12 +27,18 @@ class Keeper:
         self._on_failed = on_failed
         self._newest: SessionRecord | None = None
         self._kept: SessionRecord | None = None
+        self._turns: list[TurnEntry] = []
         self._wake = asyncio.Event()
         self._has_failed = False
 
     def keep(self, record: SessionRecord) -> None:
         """Have a record kept soon; returns at once."""
         self._newest = record
+        self._wake.set()
+
+    def log_turn(self, turn: TurnEntry) -> None:
+        """Have a turn's times logged soon; returns at once."""
+        self._turns = [*self._turns[1 - KEPT_TURNS :], turn]
         self._wake.set()
 
     async def run(self) -> None:
@@ -43,7 +52,7 @@ class Keeper:
 
     async def flush(self) -> None:
         """Write what is not written yet; the store's own deadline bounds it."""
-        if self._newest is not self._kept:
+        if self._newest is not self._kept or self._turns:
             await self._write()
 
     async def _write(self) -> None:
@@ -52,6 +61,7 @@ class Keeper:
             return
         try:
             await self._store.save(record)
+            await self._log_turns()
         except StoreUnavailable as error:
             if not self._has_failed:
                 log.warning("session not kept", extra={"error": str(error)})
@@ -61,3 +71,14 @@ class Keeper:
         else:
             self._has_failed = False
             self._kept = record
+
+    async def _log_turns(self) -> None:
+        turns, self._turns = self._turns, []
+        if not turns:
+            return
+        try:
+            await self._store.log_turns(turns)
+        except BaseException:
+            # Perhaps they were written and only the answer is missing: who reads takes one of each turn.
+            self._turns = [*turns, *self._turns][-KEPT_TURNS:]
+            raise

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 from redis import asyncio as redis
 from redis import exceptions
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from services.common import turn_log
 from services.orchestrator.sessions.store import SessionRecord, StoreUnavailable
 
 log = logging.getLogger(__name__)
@@ -59,6 +61,15 @@ class RedisStore:
         """Return the idle time left."""
         async with _told():
             return max(0, int(await self._redis.ttl(KEY.format(session_id))))
+
+    async def log_turns(self, turns: Sequence[turn_log.TurnEntry]) -> None:
+        """Append to the stream of turns, which all orchestrators share."""
+        async with _told(), self._redis.pipeline(transaction=False) as pipeline:
+            for turn in turns:
+                fields: dict[Any, Any] = {**turn.to_fields()}
+                pipeline.xadd(turn_log.STREAM, fields, maxlen=turn_log.MAX_ENTRIES, approximate=True)
+            pipeline.expire(turn_log.STREAM, turn_log.TTL_S)
+            await pipeline.execute()
 
     async def close(self) -> None:
         """Close the connections."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 from services.common.errors import ParleyError
+from services.common.turn_log import TurnEntry
 
 
 class StoreUnavailable(ParleyError):
@@ -50,6 +51,9 @@ class SessionStore(Protocol):
     async def expires_in_s(self, session_id: str) -> int:
         """Return the idle time left, 0 where there is no such record."""
 
+    async def log_turns(self, turns: Sequence[TurnEntry]) -> None:
+        """Leave the times of turns where `parley latency` finds them."""
+
     async def close(self) -> None:
         """Release connections."""
 
@@ -82,6 +86,9 @@ class MemoryStore:
         """Return the idle time left."""
         kept = self._records.get(session_id)
         return max(0, round(kept[0] - self._clock())) if kept else 0
+
+    async def log_turns(self, turns: Sequence[TurnEntry]) -> None:
+        """Leave nothing: nobody could look into this process."""
 
     async def close(self) -> None:
         """Nothing to release."""

@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
 
 import pytest
 import redis.asyncio as redis
 
+from services.common import turn_log
+from services.common.turn_log import TurnEntry
 from services.orchestrator.sessions import keeper as keeping
 from services.orchestrator.sessions.keeper import Keeper
 from services.orchestrator.sessions.redis import KEY, RedisStore
@@ -21,12 +25,14 @@ TTL_S = 600
 DEADLINE_S = 10
 UNAVAILABLE_WITHIN_S = 1.0
 RECORD = SessionRecord("session-1", "desk", 4, 2, [{"role": "user", "content": "¿qué?"}])
+TURN = TurnEntry("session-1", "desk", 2, "", 210.25, {"vad_hold": 100.125, "llm_first_token": 110.125})
 
 USES: list[Callable[[RedisStore], Awaitable[object]]] = [
     lambda store: store.save(RECORD),
     lambda store: store.load("session-1"),
     lambda store: store.delete("session-1"),
     lambda store: store.expires_in_s("session-1"),
+    lambda store: store.log_turns([TURN]),
 ]
 
 
@@ -54,6 +60,20 @@ async def test_what_one_orchestrator_keeps_another_finds(redis_server: RedisServ
         assert TTL_S - 60 <= await other.expires_in_s("session-1") <= TTL_S
         await other.delete("session-1")
         assert await one.load("session-1") is None
+
+
+async def test_turns_are_logged_in_a_stream_that_stays_short_and_goes_in_the_end(
+    redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turn_log, "MAX_ENTRIES", 100)
+    async with store_of(redis_server) as store, redis.Redis.from_url(redis_server.url, decode_responses=True) as client:
+        for epoch in range(0, 400, 2):
+            await store.log_turns([replace(TURN, epoch=epoch), replace(TURN, epoch=epoch + 1)])
+        found: Any = await client.xrange(turn_log.STREAM)
+        entries = [TurnEntry.from_fields(fields) for _, fields in found]
+        assert 100 <= len(entries) < 300
+        assert entries[-1] == replace(TURN, epoch=399)
+        assert turn_log.TTL_S - 60 <= await client.ttl(turn_log.STREAM) <= turn_log.TTL_S
 
 
 async def test_a_session_is_forgotten_after_its_idle_time(redis_server: RedisServer) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
 
+from services.common.turn_log import TurnEntry
 from services.orchestrator.sessions import keeper as keeping
 from services.orchestrator.sessions.keeper import Keeper
 from services.orchestrator.sessions.store import MemoryStore, SessionRecord, StoreUnavailable
@@ -21,6 +22,10 @@ def record(turns: int) -> SessionRecord:
     return SessionRecord("session-1", "desk", turns=turns)
 
 
+def turn(epoch: int) -> TurnEntry:
+    return TurnEntry("session-1", "desk", epoch, "", 200.0, {"vad_hold": 200.0})
+
+
 class Store(MemoryStore):
     """A store that can be away, and that can be made to take its time."""
 
@@ -28,6 +33,7 @@ class Store(MemoryStore):
         super().__init__(600)
         self.is_away = False
         self.saved: list[int] = []
+        self.logged: list[int] = []
         self.attempts = 0
         self.free = asyncio.Event()
         self.free.set()
@@ -37,6 +43,11 @@ class Store(MemoryStore):
         await self._attempt()
         await super().save(record)
         self.saved.append(record.turns)
+        await self._told()
+
+    async def log_turns(self, turns: Sequence[TurnEntry]) -> None:
+        await self._attempt()
+        self.logged += [turn.epoch for turn in turns]
         await self._told()
 
     def lose_everything(self) -> None:
@@ -108,6 +119,35 @@ async def test_flush_writes_what_is_not_written_and_nothing_twice() -> None:
     await keeper.flush()
     await keeper.flush()
     assert store.saved == [1]
+
+
+async def test_turns_are_logged_beside_the_record_and_each_once() -> None:
+    store = Store()
+    async with kept(store) as (keeper, _):
+        keeper.keep(record(1))
+        keeper.log_turn(turn(1))
+        keeper.log_turn(turn(2))
+        await store.until(lambda: store.logged == [1, 2])
+        keeper.keep(record(2))
+        await store.until(lambda: store.saved == [1, 2])
+        await keeper.flush()
+    keeper.log_turn(turn(3))
+    await keeper.flush()
+    assert store.logged == [1, 2, 3]
+
+
+async def test_of_turns_that_a_store_missed_the_newest_are_logged_when_it_is_back() -> None:
+    store = Store()
+    store.is_away = True
+    async with kept(store) as (keeper, failures):
+        keeper.keep(record(1))
+        for epoch in range(keeping.KEPT_TURNS + 3):
+            keeper.log_turn(turn(epoch))
+        await store.until(lambda: store.attempts >= 3)
+        store.is_away = False
+        await store.until(lambda: bool(store.logged))
+    assert store.logged == list(range(3, keeping.KEPT_TURNS + 3))
+    assert failures == ["told"]
 
 
 async def test_a_quiet_session_is_kept_alive(monkeypatch: pytest.MonkeyPatch) -> None:
