@@ -66,9 +66,9 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
 class ErrorInterceptor(grpc.aio.ServerInterceptor):
     """Runs every RPC of ours; turns a ParleyError into its status, and anything else into INTERNAL without detail.
 
-    `on_engine_dead` is called once an engine reports itself dead. `service` is the name in metrics. `limited_prefix` names the RPCs that count against
-    `max_streams`; one more stream than that is RESOURCE_EXHAUSTED with a retry delay. While `draining` is set, what is
-    new is refused as Draining.
+    `on_engine_dead` is called once an engine reports itself dead. `service` is its name in metrics. `limited_prefix`
+    names the RPCs that count against `max_streams`; one more stream than that is RESOURCE_EXHAUSTED with a retry delay.
+    While `draining` is set, what is new is refused as Draining.
     """
 
     def __init__(

@@ -142,7 +142,7 @@ class Counter(Metric):
 
 @dataclass(slots=True, eq=False)
 class UpDownCounter(Metric):
-    """How many there are now: what adds must take away again, also where metrics were turned on between."""
+    """How many there are now: what adds must take away again."""
 
     kind = "up-down counter"
 
