@@ -349,6 +349,17 @@ def test_when_a_sample_arrived() -> None:
     assert line.hearing.arrival_s(1001) is None  # has not arrived
 
 
+def test_how_much_of_its_chunk_follows_a_sample() -> None:
+    line = Line()
+    line.say(960, chunk_ms=40)
+    inside, at_its_end = line.hearing.arrival(930), line.hearing.arrival(960)
+    assert inside is not None
+    assert inside == pytest.approx((0.96, 30))
+    assert at_its_end is not None
+    assert at_its_end == pytest.approx((0.96, 0))
+    assert line.hearing.arrival(961) is None
+
+
 def test_when_a_forgotten_sample_arrived_is_not_known() -> None:
     line = Line()
     line.say(10_000)
