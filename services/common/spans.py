@@ -1,9 +1,9 @@
 """Every span and attribute that Parley's traces carry, by name: the registry that docs/telemetry.md prints.
 
-Names follow OpenTelemetry's semantic conventions for generative AI (`gen_ai.*`, semantic-conventions 1.37) where they
-have one; what is Parley's own is under `parley.`. Nothing that was said is in any of them, except in `*.pii.*`, which
-is written only where the caller consented (`StartConversation.consent.transcripts`) and the orchestrator's setting
-`trace_transcripts` is on.
+Names follow OpenTelemetry's semantic conventions for generative AI (`gen_ai.*`, github.com/open-telemetry/
+semantic-conventions-genai; a test holds them to the installed package of names) where they have one; what is Parley's
+own is under `parley.`. Nothing that was said is in any of them, except in `*.pii.*`, which is written only where the
+caller consented (`StartConversation.consent.transcripts`) and the orchestrator's setting `trace_transcripts` is on.
 
 The budget lines lie end to end, from the caller's last speech sample to the first agent audio received: the name of a
 line is a span below `turn.response`, a hop of the turn summary, a value of the metrics' label `line`, and a key of the
@@ -173,7 +173,7 @@ ATTRIBUTES = {
     USAGE_CACHED_TOKENS: "tokens of the prompt that a cache held",
     TOOL_NAME: "the tool",
     TOOL_CALL_ID: "the call of it",
-    TOOL_TYPE: "`function` where the server runs it, `extension` where the caller's software does",
+    TOOL_TYPE: "`function` where the caller's software runs it, `extension` where the orchestrator does",
     ERROR_TYPE: "what failed: a stage, or `tool_failed`",
     CALL_RESUMED: "whether an earlier session was resumed",
     CALL_END_REASON: "why the call ended; absent where the caller's stream broke off",

@@ -288,7 +288,7 @@ class CallTrace:
             spans.OPERATION: spans.OPERATION_EXECUTE_TOOL,
             spans.TOOL_NAME: name,
             spans.TOOL_CALL_ID: call_id,
-            spans.TOOL_TYPE: "extension" if runs_at_client else "function",
+            spans.TOOL_TYPE: "function" if runs_at_client else "extension",
         }
         return Open(self._start(spans.TOOL_CALL, epoch, time.monotonic(), told), self._now_ns)
 

@@ -213,7 +213,7 @@ def check_story(collector: Collector) -> None:
         "before the tool and after"
     )
     tool = collector.one(spans.TOOL_CALL)
-    assert (tool.attributes[spans.TOOL_NAME], tool.attributes[spans.TOOL_TYPE]) == ("lookup", "extension")
+    assert (tool.attributes[spans.TOOL_NAME], tool.attributes[spans.TOOL_TYPE]) == ("lookup", "function")
     assert collector.one(spans.BARGE_IN).attributes[spans.BARGE_IN_OUTCOME] == "interruption"
     causes = [span.attributes[spans.CANCELLATION_CAUSE] for span in collector.named(spans.CANCELLATION)]
     assert causes == ["barge_in", "requested"]

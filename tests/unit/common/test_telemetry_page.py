@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 
 import pytest
+from opentelemetry.semconv._incubating.attributes import gen_ai_attributes
+from opentelemetry.semconv.attributes import error_attributes
 
 from parley.report import CLIENT_HOP
 from services.common import spans
@@ -45,6 +47,14 @@ def test_the_names_of_the_registry_are_one_each() -> None:
     constants = {value for name, value in vars(spans).items() if name.isupper() and isinstance(value, str)}
     attributes = {name for name in constants if re.fullmatch(r"(parley|gen_ai|session|error)\.[a-z_.]+", name)}
     assert attributes == set(spans.ATTRIBUTES)
+
+
+def test_names_of_the_conventions_are_theirs() -> None:
+    conventions = {value for name, value in vars(gen_ai_attributes).items() if name.startswith("GEN_AI_")}
+    assert {name for name in spans.ATTRIBUTES if name.startswith("gen_ai.")} <= conventions
+    assert spans.ERROR_TYPE == error_attributes.ERROR_TYPE
+    operations = {kind.value for kind in gen_ai_attributes.GenAiOperationNameValues}
+    assert {spans.OPERATION_CHAT, spans.OPERATION_EXECUTE_TOOL} <= operations
 
 
 def test_the_settings_exist() -> None:
