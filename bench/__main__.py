@@ -47,7 +47,7 @@ TABLES: dict[str, Callable[[Mapping[str, Any]], list[tuple[str, Sequence[str], l
 ONLY_BY_NAME = ("peers",)
 """Not measured unless named: they install what others ship."""
 _NAMES_HELP = f"one of {', '.join(BENCHES)}; none: all but {', '.join(ONLY_BY_NAME)}"
-_WIDTH = 150
+_WIDTH = 180
 """Of the tables, where the output is no terminal."""
 _COLOURS = {"ok": "green", "missed": "red", "not measured": "yellow", "": "dim"}
 

@@ -21,9 +21,17 @@ from bench.peers.plan import METHODS, READY_STAGES_MS, REPLY_MS, SERIES_STAGES_M
 from bench.stack import ROOT, Stack, running
 
 BARGE_INS = 0.3
-CALLS = (1, 25, 50)
-FULL = tuple(Plan(calls, 18, warm_up_s=5, reply_ms=REPLY_MS, barge_ins=BARGE_INS) for calls in CALLS)
+STEADY_S = {1: 30, 25: 18, 50: 18}
+"""By calls: one caller alone takes longer to say enough."""
+WARM_UP_S = 8.0
+"""Until every caller has had an answer: the first one costs every system more than any other."""
+FULL = tuple(
+    Plan(calls, steady_s, warm_up_s=WARM_UP_S, reply_ms=REPLY_MS, barge_ins=BARGE_INS)
+    for calls, steady_s in STEADY_S.items()
+)
 QUICK = tuple(replace(plan, calls=calls, steady_s=8, warm_up_s=4) for plan, calls in zip(FULL, (1, 3), strict=False))
+OVERLOAD_SHARE = 0.05
+"""Of the turns, how many may go unanswered: beyond, what is heard of the others is no latency but a backlog."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +124,16 @@ def added(entry: Mapping[str, Any]) -> dict[str, Any]:
 def _net(entry: Mapping[str, Any], name: str, own_cpu_s: float) -> dict[str, Any]:
     """Take from a peer's CPU what the callers in its process cost."""
     in_process = name not in ("parley", CALLERS.name)
-    net_s = entry["cpu_s_per_call_minute"] - (own_cpu_s if in_process else 0.0)
-    return dict(entry) | {"net_cpu_s_per_call_minute": round(max(0.0, net_s), 3)}
+    return dict(entry) | {
+        f"net_{key}": round(max(0.0, entry[key] - (own_cpu_s if in_process else 0.0)), 3)
+        for key in ("cpu_s_per_call_minute", "cpu_s_per_call_minute_all")
+    }
+
+
+def is_overloaded(entry: Mapping[str, Any]) -> bool:
+    """Return whether a system did not keep up."""
+    asked: int = entry["turns"] + entry["unanswered_turns"]
+    return bool(entry["unanswered_turns"] > OVERLOAD_SHARE * asked)
 
 
 def further(first: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[str, float | None]:
@@ -127,7 +143,10 @@ def further(first: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[str, flo
 
 
 def ratios(ours: Sequence[Mapping[str, Any]], theirs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return, for each number of calls, our figures as shares of theirs; none where theirs is not above zero."""
+    """Return, for each number of calls, our figures as shares of theirs.
+
+    None where theirs is not above zero, and none of latency where either did not keep up.
+    """
     made = []
     for own, other in zip(ours, theirs, strict=True):
         pairs = {
@@ -136,6 +155,8 @@ def ratios(ours: Sequence[Mapping[str, Any]], theirs: Sequence[Mapping[str, Any]
         }
         pairs["cpu"] = (own["net_cpu_s_per_call_minute"], other["net_cpu_s_per_call_minute"])
         pairs["barge_in_p95"] = (own["barge_in"]["p95_ms"], other["barge_in"]["p95_ms"])
+        if is_overloaded(own) or is_overloaded(other):
+            pairs = {"cpu": pairs["cpu"]}
         shares = {key: round(a / b, 3) for key, (a, b) in pairs.items() if a is not None and b is not None and b > 0}
         made.append({"calls": own["calls"]} | shares)
     return {"runs": made}
@@ -143,31 +164,36 @@ def ratios(ours: Sequence[Mapping[str, Any]], theirs: Sequence[Mapping[str, Any]
 
 COLUMNS = (
     *("system", "calls", "turns", "unanswered", "added p50 / p95 / p99 ms", "transcript ready p50 / p95 ms"),
-    *("barge-in p50 / p95 ms", "CPU-s a call-minute", "with stages, callers", "MB", "MB a further call"),
+    *("barge-in p50 / p95 ms", "CPU-s a call-minute", "with stages", "MB", "MB a further call"),
 )
 
 
 def tables(result: Mapping[str, Any]) -> list[tuple[str, Sequence[str], list[list[str]]]]:
     """Return title, columns and rows of what a person reads."""
-    rows = [
-        [
-            system.title,
-            str(entry["calls"]),
-            str(entry["turns"]),
-            str(entry["unanswered_turns"]),
-            _told(entry.get("added_in_series"), "p50", "p95", "p99"),
-            _told(entry.get("added_transcript_ready"), "p50", "p95"),
-            _told(entry["barge_in"], "p50", "p95"),
-            f"{entry['net_cpu_s_per_call_minute']:.2f}",
-            f"{entry['cpu_s_per_call_minute_all']:.2f}",
-            f"{entry['rss_mb']:.0f}",
-            "-" if entry["rss_mb_a_further_call"] is None else f"{entry['rss_mb_a_further_call']:.2f}",
-        ]
-        for system in (*SYSTEMS, CALLERS)
-        for entry in result["systems"][system.name]["runs"]
-    ]
+    rows = [_row(system, entry) for system in (*SYSTEMS, CALLERS) for entry in result["systems"][system.name]["runs"]]
     versions = ", ".join(f"{peer} {version}" for peer, version in result["versions"].items())
     return [(f"the same stages ({result['stages_ms']['series']} ms in series) under each; {versions}", COLUMNS, rows)]
+
+
+def _row(system: System, entry: Mapping[str, Any]) -> list[str]:
+    latencies = [
+        _told(entry.get("added_in_series"), "p50", "p95", "p99"),
+        _told(entry.get("added_transcript_ready"), "p50", "p95"),
+        _told(entry["barge_in"], "p50", "p95"),
+    ]
+    further_mb = entry["rss_mb_a_further_call"]
+    if system is not CALLERS and is_overloaded(entry):
+        latencies = ["overload"] * len(latencies)
+    return [
+        system.title,
+        str(entry["calls"]),
+        *(["-", "-"] if system is CALLERS else [str(entry["turns"]), str(entry["unanswered_turns"])]),
+        *latencies,
+        f"{entry['net_cpu_s_per_call_minute']:.2f}",
+        f"{entry['net_cpu_s_per_call_minute_all']:.2f}",
+        f"{entry['rss_mb']:.0f}",
+        "-" if further_mb is None else f"{further_mb:.2f}",
+    ]
 
 
 def _told(spread: Mapping[str, float | None] | None, *parts: str) -> str:

@@ -109,7 +109,7 @@ def entry(calls: int, p50: float, p95: float, cpu_s: float, rss_mb: float) -> di
         "turn_transcript_ready": {"n": 20} | {name: value - 10 for name, value in spread.items()},
         "barge_in": {"n": 3, "p50_ms": None, "p95_ms": None},
         "net_cpu_s_per_call_minute": cpu_s,
-        "cpu_s_per_call_minute_all": cpu_s,
+        "net_cpu_s_per_call_minute_all": cpu_s,
         "rss_mb": rss_mb,
         "rss_mb_a_further_call": None,
     }
@@ -132,6 +132,14 @@ def test_ratios_are_shares_of_the_peers_figures_by_calls() -> None:
 def test_no_ratio_to_a_peer_that_adds_nothing() -> None:
     ours, theirs = added(entry(25, 95.0, 99.0, 0.5, 0)), added(entry(25, 90.0, 89.0, 0.0, 0))
     assert ratios([ours], [theirs])["runs"] == [{"calls": 25}]
+
+
+def test_no_ratio_of_latencies_to_a_peer_that_did_not_keep_up() -> None:
+    ours, theirs = (
+        added(entry(50, 95.0, 99.0, 0.5, 0)),
+        added(entry(50, 900.0, 999.0, 1.0, 0) | {"unanswered_turns": 3}),
+    )
+    assert ratios([ours], [theirs])["runs"] == [{"calls": 50, "cpu": 0.5}]
 
 
 def test_memory_of_a_further_call_leaves_out_what_the_first_brings() -> None:
