@@ -23,6 +23,7 @@ from services.common.draining import DrainableRequests
 from services.common.errors import Draining, EngineFault, InvalidInput, NotReady
 from services.common.limits import AudioPace
 from services.common.logging import session_id, turn_epoch
+from services.common.metrics import ASR_CONFIDENCE, ASR_PARTIAL_REVISIONS, ASR_RTF
 from services.common.registry import load_engine
 from services.common.server import Rpc, register_rpcs
 from services.common.telemetry import context_of, current_span, joined_context
@@ -174,6 +175,7 @@ class _Session:
         interval_ms = config.partial_interval_ms or settings.partial_interval_ms
         bytes_per_ms = audio_format.byte_count(1000) / 1000
         self._utterance = Utterance(config.turn_epoch, bytes_per_ms, interval_ms, settings.max_utterance_ms)
+        self._engine_s = 0.0
 
     async def run(self, requests: AsyncIterator[pb.RecognizeRequest]) -> None:
         """Serve requests until `finish`, or until the client is gone."""
@@ -210,9 +212,9 @@ class _Session:
         self._pace.admit(self._format.duration_ms(len(pcm)))
         if not pcm or not self._utterance.feed(len(pcm)):
             return
-        await self._service.bounded(self._stream.accept(pcm))
+        await self._ask(self._stream.accept(pcm))
         if self._utterance.is_partial_due():
-            partial = await self._service.bounded(self._stream.partial())
+            partial = await self._ask(self._stream.partial())
             if self._utterance.is_news(partial):
                 await self._send(partial, received_s)
 
@@ -243,9 +245,26 @@ class _Session:
     async def _final(self) -> Recognised:
         final = self._utterance.final  # still good where no audio came since
         if final is None:
-            final = await self._service.bounded(self._stream.finalize())
+            final = await self._ask(self._stream.finalize())
             self._utterance.final = final
+            self._measure(final)
         return final
+
+    async def _ask(self, work: Awaitable[T]) -> T:
+        began_s = time.perf_counter()
+        try:
+            return await self._service.bounded(work)
+        finally:
+            self._engine_s += time.perf_counter() - began_s
+
+    def _measure(self, final: Recognised) -> None:
+        utterance = self._utterance
+        if not utterance.audio_ms:
+            return
+        if final.confidence:
+            ASR_CONFIDENCE.record(final.confidence)
+        ASR_PARTIAL_REVISIONS.record(utterance.revisions)
+        ASR_RTF.record(self._engine_s * 1000 / utterance.audio_ms)
 
     async def _on_reset(self, reset: pb.ResetUtterance) -> None:
         epoch = reset.turn_epoch
@@ -254,6 +273,7 @@ class _Session:
         turn_epoch.set(epoch)
         await self._service.bounded(self._stream.reset())
         self._utterance.begin(epoch)
+        self._engine_s = 0.0
         self._turn_trace = context_of(reset.traceparent, self._call_trace)
 
     async def _send(

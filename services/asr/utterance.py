@@ -21,6 +21,8 @@ class Utterance:
         self.epoch = epoch
         self.final: Recognised | None = None
         """The final text of all audio so far, if it is known."""
+        self.revisions = 0
+        """Partials that took back something of the one that was told before."""
         self._bytes = 0
         self._since_partial_bytes = 0
         self._told = ""
@@ -54,6 +56,7 @@ class Utterance:
             return False
         if not self._keeps(partial):
             return False
+        self.revisions += not partial.text.startswith(self._told)
         is_new = partial.text != self._told or self.stable_prefix != before
         self._told = partial.text
         return is_new

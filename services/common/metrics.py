@@ -232,11 +232,11 @@ ASR_CONFIDENCE = Histogram(
     "parley.asr.confidence", "1", "of final transcripts, where the recogniser has one", buckets=BUCKETS_RATIO
 )
 ASR_PARTIAL_REVISIONS = Histogram(
-    "parley.asr.partial_revisions", "{revision}", "partials of an utterance that took back what was told before",
+    "parley.asr.partial_revisions", "{revision}", "partials that took back what was told before, by final transcript",
     buckets=BUCKETS_COUNT,
 )  # fmt: skip
 ASR_RTF = Histogram(
-    "parley.asr.rtf", "1", "real-time factor of an utterance: time that its audio waited for the engine, by its length",
+    "parley.asr.rtf", "1", "real-time factor of an utterance: time in which the engine was waited for, by its length",
     buckets=BUCKETS_RTF,
 )  # fmt: skip
 TTS_RTF = Histogram(

@@ -15,6 +15,7 @@ from voice.llm.v1 import llm_pb2
 from services.common import spans
 from services.common.errors import InvalidInput, NotReady, TimedOut
 from services.common.logging import session_id, turn_epoch
+from services.common.metrics import LLM_TOKENS, LLM_TOKENS_PER_SECOND
 from services.common.registry import load_engine
 from services.common.server import Rpc, register_rpcs
 from services.common.telemetry import context_of, current_span, joined_context
@@ -115,6 +116,7 @@ class LlmService:
             try:
                 await generation.run(requests)
             finally:
+                generation.measure()
                 if span.is_recording():
                     span.set_attributes(generation.span_attributes())
 
@@ -160,6 +162,7 @@ class _Generation:
         self._model_label = engine.model_label(self._request.model)
         self._first_output_s: float | None = None
         self._finished: Finished | None = None
+        self._finished_s = 0.0
         self._deadline: asyncio.Timeout | None = None
         self._outbox = Outbox(settings.max_pending_chars)
 
@@ -212,7 +215,7 @@ class _Generation:
                         timing = self._timing(stamped.at_s)
                         await self._context.write(event_response(stamped.event, self._turn_epoch, timing))
                         if isinstance(stamped.event, Finished):
-                            self._finished = stamped.event
+                            self._finished, self._finished_s = stamped.event, stamped.at_s
         except TimeoutError:
             if self._first_output_s is None:
                 raise TimedOut(f"no output from the engine within {settings.first_output_timeout_ms} ms") from None
@@ -248,6 +251,18 @@ class _Generation:
             received_to_sent_us=round((time.monotonic() - self._began_s) * 1e6),
             engine_us=round((engine_done_s - self._began_s) * 1e6),
         )
+
+    def measure(self) -> None:
+        """Count the tokens, where the generation came to its end."""
+        if self._finished is None:
+            return
+        usage = self._finished.usage
+        counts = {"prompt": usage.prompt_tokens, "completion": usage.completion_tokens, "cached": usage.cached_tokens}
+        for kind, count in counts.items():
+            LLM_TOKENS.add(count, kind=kind)
+        busy_s = self._finished_s - (self._first_output_s or self._finished_s)
+        if usage.completion_tokens > 1 and busy_s > 0:  # the first token is there when the time begins
+            LLM_TOKENS_PER_SECOND.record((usage.completion_tokens - 1) / busy_s)
 
     def span_attributes(self) -> dict[str, str | int | float | list[str]]:
         """Return what a trace says of the generation; never its text."""

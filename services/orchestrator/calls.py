@@ -18,6 +18,7 @@ from services.common.errors import InvalidInput, NotFound, NotReady
 from services.orchestrator.agents import Agent, AgentBook
 from services.orchestrator.canned import CannedSpeech
 from services.orchestrator.events import CloseReason
+from services.orchestrator.metering import CallMeter
 from services.orchestrator.session import Session
 from services.orchestrator.sessions.keeper import Keeper
 from services.orchestrator.sessions.store import SessionRecord, SessionStore, StoreUnavailable
@@ -57,6 +58,7 @@ class Calls:
         start: pb.StartConversation,
         requests: AsyncIterator[bytes],
         write: Callable[[bytes], Awaitable[None]],
+        meter: CallMeter,
     ) -> None:
         """Hold one call to its end. Raises InvalidInput, NotFound or NotReady where it cannot begin."""
         if self._is_draining:
@@ -66,7 +68,7 @@ class Calls:
         setup = self._setup(start, record, is_resumed, audio_format)
         context.session_id.set(record.session_id)
         keeper = Keeper(self._store, lambda: session.store_failed())
-        session = Session(setup, self._stages, self._canned, keeper)
+        session = Session(setup, self._stages, self._canned, keeper, meter)
         context.turn_epoch.set(lambda: session.epoch)
         keeping = asyncio.create_task(keeper.run(), name="keeper")
         self._live[record.session_id] = session

@@ -17,6 +17,7 @@ from services.common.server import Rpc, register_rpcs
 from services.common.telemetry import current_span, incoming_context
 from services.orchestrator.agents import AgentBook
 from services.orchestrator.calls import Calls
+from services.orchestrator.metering import metered
 from services.orchestrator.sessions.store import MemoryStore, SessionStore
 from services.orchestrator.settings import OrchestratorSettings
 from services.orchestrator.stages.channels import Stages
@@ -86,10 +87,11 @@ class OrchestratorService:
         return self._calls
 
     async def _converse(self, requests: AsyncIterator[bytes], context: Any) -> None:
-        start = await _first(requests)
         caller_trace = incoming_context(context.invocation_metadata())
-        with current_span(spans.CONVERSATION, caller_trace):
-            await self._open_calls.hold(start, requests, context.write)
+        with metered() as meter:
+            start = await _first(requests)
+            with current_span(spans.CONVERSATION, caller_trace):
+                await self._open_calls.hold(start, requests, context.write, meter)
 
     async def _list_agents(self, request: pb.ListAgentsRequest, context: Any) -> pb.ListAgentsResponse:
         agents = [

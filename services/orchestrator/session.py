@@ -20,6 +20,7 @@ from services.orchestrator.canned import CannedSpeech
 from services.orchestrator.history import History
 from services.orchestrator.latency import Line
 from services.orchestrator.listening import Listening, ListeningHooks
+from services.orchestrator.metering import CallMeter
 from services.orchestrator.outbox import CallerGone, Outbox
 from services.orchestrator.reply import Reply
 from services.orchestrator.sessions.keeper import Keeper
@@ -42,11 +43,14 @@ TOOLS_FINISH_S = 5.0
 class Session:
     """A call from its start to its end. Everything runs in one TaskGroup; nothing outlives it."""
 
-    def __init__(self, setup: CallSetup, stages: Stages, canned: CannedSpeech, keeper: Keeper) -> None:
+    def __init__(
+        self, setup: CallSetup, stages: Stages, canned: CannedSpeech, keeper: Keeper, meter: CallMeter
+    ) -> None:
         self._setup = setup
         self._stages = stages
         self._canned = canned
         self._keeper = keeper
+        self._meter = meter
         self._deadlines = deadlines_of(stages.settings)
         self._history = History.from_json(setup.record.messages)
         self._state = TurnState(last_epoch=setup.record.last_epoch, epoch=setup.record.last_epoch)
@@ -101,6 +105,7 @@ class Session:
             self._stop_timer()
             self._speaking.close()
             self._trace.close(self._turns, self._end_reason)
+            self._meter.ended(self._end_reason, self._state.phase)
             self._keep()
 
     def _streams(self) -> tuple[Any, ...]:
@@ -179,6 +184,7 @@ class Session:
         setup = self._setup
         await wait_until_up(self._streams(), self._stages.settings.stage_ready_ms)
         self._outbox.send(messages.started(self.session_id, self.agent_name, setup.is_resumed, self._engines))
+        self._meter.began(self.agent_name, self._listening.hearing.arrival_s)
         log.info("call started", extra={"agent": self.agent_name, "resumed": setup.is_resumed})
         unanswered = self._history.unanswered_text if setup.is_resumed else ""
         if unanswered:
@@ -239,6 +245,7 @@ class Session:
         self._outbox.send(messages.going_away(grace_ms))
 
     def _on_summarised(self, reply: Reply, lines: Sequence[Line], response_ms: float) -> None:
+        self._meter.summarised(lines, response_ms, reply.outcome)
         self._keeper.log_turn(
             turn_entry(self.session_id, self.agent_name, reply.epoch, reply.outcome, lines, response_ms)
         )
@@ -277,6 +284,7 @@ class Session:
         self._trace.stepped(event, actions)
         for action in actions:
             self._act(action)
+        self._meter.stepped(before, event, actions)
 
     def _act(self, action: ev.Action) -> None:
         hearing, speaking = self._listening.hearing, self._speaking

@@ -21,6 +21,7 @@ from services.common.audio import AudioFormat, check_format
 from services.common.draining import client_left
 from services.common.errors import Draining, InvalidInput, NotReady, TimedOut
 from services.common.logging import session_id
+from services.common.metrics import TTS_RTF
 from services.common.registry import load_engine
 from services.common.server import Rpc, register_rpcs
 from services.common.telemetry import context_of, current_span, joined_context
@@ -256,6 +257,7 @@ class _Stream:
             item, phrase, self._audio, self._format, write=self._write, is_cancelled=self._pending.is_cancelled
         )
         is_first = True
+        busy_us, audio_bytes = 0, 0
         if phrase.is_speakable:
             async with contextlib.aclosing(self._speaker.render(phrase)) as pieces:
                 while not sender.is_done:
@@ -269,8 +271,11 @@ class _Stream:
                         span.set_attributes(
                             {spans.HOP_QUEUE_MS: piece.queue_us / 1000, spans.HOP_ENGINE_MS: max(0, engine_us) / 1000}
                         )
+                    busy_us, audio_bytes = busy_us + max(0, engine_us), audio_bytes + len(piece.pcm)
                     if not await sender.send(piece, max(0, engine_us)):
                         return
+        if audio_bytes:
+            TTS_RTF.record(busy_us / 1000 / self._format.duration_ms(audio_bytes))
         if not sender.is_done:  # nothing to say, or an engine that ended without saying so
             await sender.send(Rendered(b"", is_last=True), 0)
 

@@ -15,6 +15,7 @@ from services.common.audio import check_format
 from services.common.draining import DrainableRequests
 from services.common.errors import Draining, InvalidInput, NotReady
 from services.common.logging import session_id, turn_epoch
+from services.common.metrics import ENDPOINTING_DELAY
 from services.common.registry import load_engine
 from services.common.server import Rpc, register_rpcs
 from services.common.telemetry import joined_context
@@ -95,7 +96,13 @@ class TurnService:
             ready.timing.received_to_sent_us = round((time.perf_counter() - received_s) * 1e6)
             await context.write(ready)
             trace = DecisionTrace(joined, config.session_id, engine.capabilities)
-            session = Session(audio_format, stream, tracker, config.turn_epoch, self._settings, trace.told)
+
+            def told(response: pb.DetectResponse) -> None:
+                trace.told(response)
+                if response.HasField("end_of_turn"):
+                    ENDPOINTING_DELAY.record(response.end_of_turn.delay_ms)
+
+            session = Session(audio_format, stream, tracker, config.turn_epoch, self._settings, told)
             drainable = DrainableRequests(requests, session.is_at_rest)
             self._open.add(drainable)
             try:

@@ -11,6 +11,7 @@ import grpc.aio
 from google.protobuf.message import DecodeError
 from voice.llm.v1 import llm_pb2
 
+from services.common.metrics import SPECULATION
 from services.orchestrator.stages.channels import Stages
 from services.orchestrator.stages.stream import StageError, as_stage_error, failure_of
 from services.orchestrator.tracing import CallTrace, Open
@@ -84,6 +85,7 @@ class ModelLine:
         speculation, self._speculation = self._speculation, None
         if speculation is not None:
             speculation.end(outcome)
+            SPECULATION.add(1, outcome="hit" if outcome == "used" else outcome)
 
 
 async def generate(
