@@ -26,6 +26,7 @@ from bench.crowd import Lateness, Manners, Visit, visits
 from bench.echo import METHOD as ECHO
 from bench.rhythm import END_FRAMES, FRAME_MS, Habits, Kind
 from bench.tally import Account, Tally
+from parley.rpc import TrueStatus
 from services.common.wire import encode_audio
 
 CONVERSE = "/voice.orchestrator.v1.VoiceAgent/Converse"
@@ -54,6 +55,7 @@ class Call:
 
     def __init__(self, stream: Any, tally: Tally, sends_progress: bool) -> None:
         self._stream = stream
+        self.status = TrueStatus(stream)
         self._tally = tally
         self._account = Account(tally)
         self._sends_progress = sends_progress
@@ -160,10 +162,13 @@ async def live(
             await call.hold(visit, phase_s)
             tally.calls["hung_up"] += 1
         except grpc.aio.AioRpcError as error:
-            if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED:
+            true = await call.status.of(error)
+            if true is None:
+                tally.failures.append("the call ended by itself")
+            elif true.code() is grpc.StatusCode.RESOURCE_EXHAUSTED:
                 tally.calls["refused"] += 1
             else:
-                tally.failures.append(f"{error.code().name}: {error.details()}"[:300])
+                tally.failures.append(f"{true.code().name}: {true.details()}"[:300])
         except (RuntimeError, TimeoutError, asyncio.InvalidStateError) as error:
             tally.failures.append(f"{type(error).__name__}: {error}"[:300])
         await asyncio.sleep(visit.rest_s)
