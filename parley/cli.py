@@ -16,6 +16,7 @@ COMMANDS = {
     "call": "call an agent with a WAV file",
     "talk": "call an agent with microphone and speaker",
     "agents": "list the agents that can be called",
+    "latency": "where turns' time went, against the budget",
     "models": "list, fetch and check the models that engines load",
     "say": "let the speech synthesis service say a text",
     "demo": "a whole conversation with the appointment desk, checked from end to end",
@@ -65,9 +66,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         return 1  # the reader of our output has gone, such as `parley call ... --json | head`
     except Exception as error:
-        from parley.errors import AudioFileError, CallError, LaunchError, ModelError, SpeechError
+        from parley.errors import AudioFileError, CallError, LatencyError, LaunchError, ModelError, SpeechError
 
-        if not isinstance(error, AudioFileError | CallError | LaunchError | ModelError | SpeechError):
+        told = (AudioFileError, CallError, LatencyError, LaunchError, ModelError, SpeechError)
+        if not isinstance(error, told):
             raise
         print(f"parley: {error}", file=sys.stderr)  # noqa: T201 - a command speaks to its terminal
         return 1

@@ -11,6 +11,7 @@ AudioFileError           a WAV file cannot be read
 SpeechError              the speech synthesis service failed
 LaunchError              the services could not be started or stopped
 ModelError               a model cannot be fetched, or is not what it should be
+LatencyError             turns' times cannot be read, or the budget cannot
 """
 
 from __future__ import annotations
@@ -70,3 +71,7 @@ class LaunchError(Exception):
 
 class ModelError(Exception):
     """A model cannot be fetched, or is not what it should be."""
+
+
+class LatencyError(Exception):
+    """Turns' times cannot be read, or the budget they are held against cannot."""

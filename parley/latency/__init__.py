@@ -1,0 +1,1 @@
+"""Where turns' time went, against the budget: what `parley latency` shows."""
