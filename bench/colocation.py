@@ -52,6 +52,7 @@ async def measure(*, quick: bool = False) -> dict[str, Any]:
     return {"scheduling": scheduling, "endpointing_ms": ENDPOINTING_MS, "stages_ms": SERIES_STAGES_MS} | {
         "distances": distances,
         "network": network(distances),
+        "failures": [f"{name}: {fault}" for name, entry in distances.items() for fault in entry["failures"]],
     }
 
 

@@ -125,3 +125,6 @@ class TestGoals:
         assert told["orchestration", (50, "turn_p50_ms")] == 2.5
         assert told["orchestration", (50, "turn_p99_ms")] == 8
         assert told["orchestration", (50, "cpu_s_per_call_minute")] == 0.5
+        assert told["peers", (25, "added_p95")] == 0.25
+        assert told["peers", (25, "cpu")] == pytest.approx(1 / 3, abs=0.001)
+        assert told["peers", (50, "added_p50")] == told["peers", (50, "added_p99")] == 1
