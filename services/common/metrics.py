@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Protocol
 
 from services.common import spans
@@ -24,7 +25,7 @@ MAX_AGENTS = 20
 """Agents that have series of their own, in the order in which a process meets them."""
 
 BUCKETS_MS = (
-    1, 2, 5, 10, 15, 20, 30, 40, 50, 75, 100, 150, 200, 250, 300, 400, 500, 600, 800, 1000, 1250, 1500, 2000, 3000,
+    1, 2, 5, 10, 15, 20, 30, 40, 50, 75, 100, 150, 200, 250, 300, 400, 500, 600, 800, 900, 1000, 1250, 1500, 2000, 3000,
     5000, 10_000,
 )  # fmt: skip
 """Made for 10 to 2000 ms: no bucket there is wider than half of where it begins."""
@@ -94,6 +95,8 @@ class Metric:
     unit: str
     says: str
     labels: Mapping[str, LabelValues] = field(default_factory=dict)
+    service: str = "orchestrator"
+    """Who records it; empty: every service, with its own name as `stage`."""
     recorder: Recorder | None = None
     kind = "metric"
 
@@ -102,6 +105,16 @@ class Metric:
         """Its name in Prometheus, without the suffixes of a histogram's series."""
         name = self.name.replace(".", "_")
         return f"{name}_milliseconds" if self.unit == "ms" else name
+
+    def begin(self, service: str) -> None:
+        """Show what `service` counts as 0: a series that is not there yet hides its first event from a rate."""
+        if self.service not in ("", service):
+            return
+        values = {name: known.values for name, known in self.labels.items() if isinstance(known, OneOf)}
+        if "stage" in values:
+            values["stage"] = tuple(stage for stage in values["stage"] if stage == service)
+        for chosen in product(*values.values()):
+            self._record(0, dict(zip(values, chosen, strict=True)))
 
     def _record(self, amount: float, labels: dict[str, str]) -> None:
         recorder = self.recorder
@@ -166,7 +179,10 @@ TURN_RESPONSE = Histogram(
     {"agent": _AGENT},
 )  # fmt: skip
 ENDPOINTING_DELAY = Histogram(
-    "parley.turn.endpointing_delay", "ms", "silence in the caller's audio until the turn was called over"
+    "parley.turn.endpointing_delay",
+    "ms",
+    "silence in the caller's audio until the turn was called over",
+    service="turn",
 )
 OUTCOMES = OneOf("answer", "apology", "not_heard", "idle_prompt", "goodbye", "greeting", "resumed", "failed")
 TURN_OUTCOMES = Counter(
@@ -216,36 +232,40 @@ STAGE_HOP = Histogram(
     "an exchange that ended a line: measured by the orchestrator, and of that queue, engine and network",
     {"stage": OneOf("asr", "turn", "llm", "tts"), "part": OneOf("client", "queue", "engine", "network")},
 )  # fmt: skip
-STREAMS_ACTIVE = UpDownCounter("parley.stage.streams.active", "{stream}", "streams that are served", {"stage": _STAGE})
-STAGE_REFUSED = Counter(
-    "parley.stage.refused", "{stream}", "requests turned away: full, not ready, or about to stop", {"stage": _STAGE}
+STREAMS_ACTIVE = UpDownCounter(
+    "parley.stage.streams.active", "{stream}", "streams that are served", {"stage": _STAGE}, service=""
 )
+STAGE_REFUSED = Counter(
+    "parley.stage.refused", "{stream}", "requests turned away: full, not ready, or about to stop", {"stage": _STAGE},
+    service="",
+)  # fmt: skip
 LLM_TOKENS = Counter(
     "parley.llm.tokens", "{token}", "tokens, where the engine counts them; `cached` are among `prompt`",
-    {"kind": OneOf("prompt", "completion", "cached")},
+    {"kind": OneOf("prompt", "completion", "cached")}, service="llm",
 )  # fmt: skip
 LLM_TOKENS_PER_SECOND = Histogram(
     "parley.llm.tokens_per_second", "{token}/s", "tokens made a second, from the first output to the end",
-    buckets=BUCKETS_PER_SECOND,
+    service="llm", buckets=BUCKETS_PER_SECOND,
 )  # fmt: skip
 ASR_CONFIDENCE = Histogram(
-    "parley.asr.confidence", "1", "of final transcripts, where the recogniser has one", buckets=BUCKETS_RATIO
-)
+    "parley.asr.confidence", "1", "of final transcripts, where the recogniser has one", service="asr",
+    buckets=BUCKETS_RATIO,
+)  # fmt: skip
 ASR_PARTIAL_REVISIONS = Histogram(
     "parley.asr.partial_revisions", "{revision}", "partials that took back what was told before, by final transcript",
-    buckets=BUCKETS_COUNT,
+    service="asr", buckets=BUCKETS_COUNT,
 )  # fmt: skip
 ASR_RTF = Histogram(
     "parley.asr.rtf", "1", "real-time factor of an utterance: time in which the engine was waited for, by its length",
-    buckets=BUCKETS_RTF,
+    service="asr", buckets=BUCKETS_RTF,
 )  # fmt: skip
 TTS_RTF = Histogram(
     "parley.tts.rtf", "1", "real-time factor of a phrase: the engine's time, by the length of the audio",
-    buckets=BUCKETS_RTF,
+    service="tts", buckets=BUCKETS_RTF,
 )  # fmt: skip
 LOOP_LAG = Histogram(
     "parley.loop.lag", "ms", "how late a service's event loop is; which service: its resource, or the scrape's job",
-    buckets=BUCKETS_LAG_MS,
+    service="", buckets=BUCKETS_LAG_MS,
 )  # fmt: skip
 
 METRICS: tuple[Metric, ...] = (

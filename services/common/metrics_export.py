@@ -67,6 +67,9 @@ def setup_metrics(service: str, *, host: str = "", port: int = 0, otlp_endpoint:
         _running.exporting.start()
     meter = provider.get_meter(SCOPE)
     turn_on({metric.name: _recorder(meter, metric) for metric in metrics.METRICS})
+    for metric in metrics.METRICS:
+        if not isinstance(metric, Histogram):
+            metric.begin(service)
     _watch_forks()
 
 

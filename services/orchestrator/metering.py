@@ -100,7 +100,7 @@ class CallMeter:
 
     def _silenced(self, event: ev.Event) -> None:
         if isinstance(event, ev.SpeechStarted) and event.onset_ms:
-            onset_s = self._arrival_s(event.onset_ms)
+            onset_s = self._arrival_s(event.onset_ms + 1)  # the onset itself may be the end of the chunk before
             if onset_s is not None:
                 metrics.BARGE_IN_TIME.record(max(0.0, time.monotonic() - onset_s) * 1000)
 

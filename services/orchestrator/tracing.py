@@ -214,7 +214,8 @@ class CallTrace:
             self._end_turn(closing, outcome)
 
     def _heard_s(self, onset_ms: int, now_s: float) -> float:
-        arrived_s = self._arrival_s(onset_ms) if onset_ms else None
+        # The onset itself may be the end of the chunk before.
+        arrived_s = self._arrival_s(onset_ms + 1) if onset_ms else None
         return now_s if arrived_s is None else min(arrived_s, now_s)
 
     # --- barge-in and cancellation ------------------------------------------------------------------------------------
