@@ -32,7 +32,7 @@ def test_windows_cover_all_frames_once_with_their_surroundings(
         assert part.after == min(halo, frames - part.end)
 
 
-@given(st.integers(100, 900), st.integers(1, 60), st.integers(1, 30), st.floats(0.01, 0.65))
+@given(st.integers(100, 900), st.integers(1, 60), st.integers(1, 30), st.floats(0.01, 0.6))
 def test_each_piece_is_there_before_the_ones_ahead_are_heard_out(
     frames: int, first: int, halo: int, cost: float
 ) -> None:
