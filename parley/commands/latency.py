@@ -19,6 +19,7 @@ from parley.latency.terminal import show
 from parley.terminal import console
 
 DEFAULT_REPORT = Path("out/demo/report.json")
+STDIN = "standard input"
 DEFAULT_SINCE_S = 900.0
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _EPILOG = """\
@@ -123,16 +124,16 @@ def _turns(options: argparse.Namespace) -> tuple[list[Turn], int, str]:
         return turns, others, f"{window}{of_session}"
     if options.since or options.session:
         raise LatencyError("a report is of one call and without times: --since and --session go with --redis or --otlp")
-    return *_of_report(options.report), options.report or str(DEFAULT_REPORT)
+    return _of_report(options.report)
 
 
-def _of_report(chosen: str | None) -> tuple[list[Turn], int]:
+def _of_report(chosen: str | None) -> tuple[list[Turn], int, str]:
     if chosen == "-":
-        return turns_of_report(sys.stdin.read(), "standard input")
+        return *turns_of_report(sys.stdin.read(), STDIN), STDIN
     path = Path(chosen) if chosen else DEFAULT_REPORT
     try:
         text = path.read_text()
     except OSError as error:
         hint = "" if chosen else ": run `parley demo` first, or choose --report, --redis or --otlp"
         raise LatencyError(f"{path} cannot be read ({error.strerror}){hint}") from error
-    return turns_of_report(text, str(path))
+    return *turns_of_report(text, str(path)), str(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -34,7 +35,7 @@ def turns_of_redis(url: str, *, session_id: str = "", since_s: float | None = No
                     continue
                 # A turn whose writing was not confirmed may be there twice.
                 key = entry.session_id, entry.epoch
-                if entry.response_ms > 0 and set(entry.lines_ms) <= set(LINE_NAMES):
+                if entry.response_ms > 0 and set(entry.lines_ms) <= set(LINE_NAMES):  # and no line of another release
                     found[key] = Turn(entry.lines_ms, entry.session_id, entry.agent, entry.epoch, entry.outcome, at_s)
                 else:
                     others.add(key)
@@ -50,5 +51,6 @@ def _entries(client: Any, since_s: float | None) -> Iterator[tuple[float, TurnEn
         begin = str(max(0, round((seconds + microseconds / 1e6 - since_s) * 1000)))
     while page := client.xrange(STREAM, min=begin, count=PAGE):
         for entry_id, fields in page:
-            yield int(entry_id.partition("-")[0]) / 1000, TurnEntry.from_fields(fields)
+            with contextlib.suppress(ValueError):  # another release's, in the days around an update
+                yield int(entry_id.partition("-")[0]) / 1000, TurnEntry.from_fields(fields)
         begin = f"({page[-1][0]}"
