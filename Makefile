@@ -39,7 +39,7 @@ bench: setup ## Measure latency, barge-in and orchestration cost into out/bench/
 	@$(PY) -m bench
 
 ##@ Work on it
-test: .setup-dev .models .test-models .redis ## Run all tests
+test: .setup-dev .models .test-models .redis .prometheus ## Run all tests
 	@$(PY) -m pytest $(PYTEST_ARGS)
 
 test-unit: .setup-dev ## Run the unit tests alone: seconds
@@ -48,7 +48,7 @@ test-unit: .setup-dev ## Run the unit tests alone: seconds
 test-contract: .setup-dev .models .test-models ## Run the suites that every engine must pass
 	@$(PY) -m pytest -m contract $(PYTEST_ARGS)
 
-test-integration: .setup-dev .models .test-models .redis ## Run the tests on real gRPC servers
+test-integration: .setup-dev .models .test-models .redis .prometheus ## Run the tests on real gRPC servers
 	@$(PY) -m pytest -m integration $(PYTEST_ARGS)
 
 test-e2e: .setup-dev .models .test-models .redis ## Run the tests of whole calls
@@ -108,8 +108,10 @@ clean: ## Remove what make made: environments, caches, models, out/
 	@$(PY) -m scripts.test_models
 .redis:
 	@scripts/need_redis.sh
+.prometheus:
+	@scripts/need_prometheus.sh
 
 .PHONY: help setup demo up down bench test test-unit test-contract test-integration test-e2e check-compose check lint type format \
-	check-contracts proto check-proto lock clean .setup-cpu .setup-dev .setup-proto .models .test-models .redis test-models
+	check-contracts proto check-proto lock clean .setup-cpu .setup-dev .setup-proto .models .test-models .redis .prometheus test-models
 # Targets run one after another, in the order they stand, also under -j.
 .NOTPARALLEL:
