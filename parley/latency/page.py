@@ -40,9 +40,13 @@ def page(analysis: Analysis, budget: Budget, profile: Profile, source: str, othe
 
 def _header(analysis: Analysis, profile: Profile, source: str, others: int) -> str:
     count = len(analysis.turns)
+    over = len(analysis.over)
     verdict = '<span class="pill good">within budget</span>'
-    if not analysis.is_within:
+    if analysis.whole.is_over:
         verdict = '<span class="pill bad">over budget</span>'
+    elif over:
+        lines = "one line is not" if over == 1 else f"{over} lines are not"
+        verdict = f'<span class="pill fair">within budget, {lines}</span>'
     told = [f"{count:,} {'turn' if count == 1 else 'turns'} of {source}"]
     if period := _period(analysis):
         told.append(period)
@@ -111,7 +115,7 @@ def _waterfall(analysis: Analysis) -> str:
     legend = "".join(f'<li><i class="o-{name}"></i>{name}</li>' for name in OWNERS if name in used)
     return (
         f'<section>\n<h2>Where the time goes</h2>\n<p class="note">{note}</p>\n<ul class="legend">{legend}</ul>\n'
-        f"{waterfall_chart(analysis)}\n</section>"
+        f'<div class="scroll"><div class="chart">{waterfall_chart(analysis)}</div></div>\n</section>'
     )
 
 
