@@ -59,7 +59,7 @@ def test_names_of_the_conventions_are_theirs() -> None:
 
 def test_the_settings_exist() -> None:
     named = {name.lower() for name in re.findall(r"PARLEY_<SERVICE>_([A-Z_]+[A-Z])", PAGE)}
-    assert named == {"log_level", "log_format", "otlp_endpoint"}
+    assert named == {"log_level", "log_format", "otlp_endpoint", "metrics_port", "host"}
     assert named <= set(ServiceSettings.model_fields)
     of_orchestrator = {name.lower() for name in re.findall(r"PARLEY_ORCHESTRATOR_([A-Z_]+[A-Z])", PAGE)}
     assert "trace_transcripts" in of_orchestrator
