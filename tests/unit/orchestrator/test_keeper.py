@@ -32,6 +32,7 @@ class Store(MemoryStore):
     def __init__(self) -> None:
         super().__init__(600)
         self.is_away = False
+        self.goes_away_between = False
         self.saved: list[int] = []
         self.logged: list[int] = []
         self.attempts = 0
@@ -46,6 +47,7 @@ class Store(MemoryStore):
         await self._told()
 
     async def log_turns(self, turns: Sequence[TurnEntry]) -> None:
+        self.is_away = self.is_away or self.goes_away_between
         await self._attempt()
         self.logged += [turn.epoch for turn in turns]
         await self._told()
@@ -148,6 +150,20 @@ async def test_of_turns_that_a_store_missed_the_newest_are_logged_when_it_is_bac
         await store.until(lambda: bool(store.logged))
     assert store.logged == list(range(3, keeping.KEPT_TURNS + 3))
     assert failures == ["told"]
+
+
+async def test_turns_that_a_store_did_not_take_are_logged_once_it_does() -> None:
+    store = Store()
+    store.goes_away_between = True
+    async with kept(store) as (keeper, _):
+        keeper.keep(record(1))
+        keeper.log_turn(turn(1))
+        await store.until(lambda: store.attempts >= 3)
+        assert (store.saved, store.logged) == ([1], [])
+        keeper.log_turn(turn(2))
+        store.is_away = store.goes_away_between = False
+        await store.until(lambda: bool(store.logged))
+    assert store.logged == [1, 2]
 
 
 async def test_a_quiet_session_is_kept_alive(monkeypatch: pytest.MonkeyPatch) -> None:
