@@ -14,7 +14,7 @@ from tests.integration.observability.calls import hold_calls, services
 from tests.integration.observability.prometheus import Prometheus, running_prometheus
 from tests.unit.house.test_observability import asked
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
 
 STARTED = "parley_calls_started_total"
 SUFFIX = {"histogram": "_count"}

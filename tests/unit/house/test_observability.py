@@ -211,7 +211,7 @@ def test_the_collector_sends_traces_where_tempo_takes_them() -> None:
     for pipeline in collector["service"]["pipelines"].values():
         assert all(set(names) <= parts[kind] for kind, names in pipeline.items())
     taken = tempo["distributor"]["receivers"]["otlp"]["protocols"]["grpc"]["endpoint"]
-    assert collector["exporters"]["otlp/tempo"]["endpoint"] == f"tempo:{taken.rpartition(':')[2]}"
+    assert collector["exporters"]["otlp_grpc/tempo"]["endpoint"] == f"tempo:{taken.rpartition(':')[2]}"
     listens = collector["receivers"]["otlp"]["protocols"]["grpc"]["endpoint"]
     assert listens.rpartition(":")[2] == "4317"
     sources = yaml.safe_load((HOME / "grafana/provisioning/datasources/parley.yaml").read_text())["datasources"]
