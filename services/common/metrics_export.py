@@ -10,6 +10,7 @@ import asyncio
 import math
 import os
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -31,6 +32,9 @@ EXPORT_TIMEOUT_S = 2
 """A collector that is gone must not hold up the end of a process."""
 LAG_EVERY_S = 0.1
 SCOPE = "parley"
+SWITCH_INTERVAL_S = 0.001
+"""How long rendering a scrape may keep the interpreter from the event loop at a time. Measured with ten scrapes a
+second: the loop's 99th percentile of lag is 5.5 ms at Python's own 5 ms, 1.5 ms at this, 0.3 ms without scrapes."""
 
 
 @dataclass(slots=True)
@@ -71,6 +75,7 @@ def setup_metrics(service: str, *, host: str = "", port: int = 0, otlp_endpoint:
         if not isinstance(metric, Histogram):
             metric.begin(service)
     _watch_forks()
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
 
 
 def shutdown_metrics() -> None:
