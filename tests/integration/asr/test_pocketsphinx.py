@@ -92,13 +92,13 @@ async def test_a_sentence_broken_off_is_not_completed(engine: Pocketsphinx, text
 
 
 async def test_foreign_speech_gets_the_general_models_text(engine: Pocketsphinx) -> None:
-    text = "the weather has been terrible this week"
+    text = "people in the city want more money for the schools"
     for grammar in (APPOINTMENTS, REQUESTS):
         final = await hear(engine, spoken(text), grammar)
         assert not final.matches_grammar
-        assert len(set(final.text.split()) & set(text.split())) >= 3
+        assert len(set(final.text.split()) & set(text.split())) >= 5
     free = await hear(engine, spoken(text), "")
-    assert len(set(free.text.split()) & set(text.split())) >= 3
+    assert len(set(free.text.split()) & set(text.split())) >= 5
 
 
 async def test_a_pause_and_an_early_final_do_not_break_a_sentence(engine: Pocketsphinx) -> None:
