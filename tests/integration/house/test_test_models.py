@@ -76,7 +76,7 @@ def test_whisper_knows_when_words_were_said(whisper: WhisperModel) -> None:
     )
     words = [word for segment in segments for word in segment.words or ()]
     assert tuple(word.word.strip() for word in words) == OPENING
-    # In order and within the audio. Closer than that no two trainings of so small a model agree: its heads listen early.
+    # In order and within the audio; closer, no two trainings of so small a model agree: its heads listen early.
     edges = [0.0, *(edge for word in words for edge in (word.start, word.end)), len(spoken.samples) / 16000 + 1]
     assert edges == sorted(edges)
     assert words[-1].end > words[0].start
