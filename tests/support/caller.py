@@ -43,6 +43,7 @@ class Caller:
         self.failure: grpc.aio.AioRpcError | None = None
         self._news = asyncio.Condition()
         self._is_over = False
+        self._writing = asyncio.Lock()  # grpc.aio takes one write at a time, and some callers speak and type at once
         self._reader = asyncio.create_task(self._read())
 
     async def _read(self) -> None:
@@ -67,16 +68,17 @@ class Caller:
 
     async def send(self, request: pb.ConverseRequest) -> None:
         """Send a request."""
-        await self.call.write(request.SerializeToString())
+        await self.send_raw(request.SerializeToString())
 
     async def send_raw(self, raw: bytes) -> None:
         """Send bytes as they are."""
-        await self.call.write(raw)
+        async with self._writing:
+            await self.call.write(raw)
 
     async def audio(self, pcm: bytes, frames: int = 1) -> None:
         """Send a frame of audio, as often as told, without pacing."""
         for _ in range(frames):
-            await self.call.write(encode_audio(pcm))
+            await self.send_raw(encode_audio(pcm))
 
     async def say(self, frames: int = 20, silence_frames: int = 10) -> None:
         """Speak for some frames, then fall silent: a whole turn for the fake turn detector."""
