@@ -173,3 +173,17 @@ async def test_a_turn_in_progress_is_ended_by_the_detector_that_began_it(tmp_pat
             await stopping
             await said(caller)
         assert not caller.all("error")
+
+
+async def test_an_apology_is_heard_in_the_old_voice_where_the_new_one_cannot_speak(tmp_path: Path) -> None:
+    async with (
+        stack(tmp_path, has_spares=True, tts=PATIENT | {"voice": "first"}) as parts,
+        calling(parts.channel) as caller,
+        successor(parts, "tts", voice="second", fake_failure="raise"),
+    ):
+        await parts.servers["tts"].stop()
+        since = caller.mark()
+        await caller.send(pb.ConverseRequest(text_input=pb.TextInput(text="hello")))
+        said = await caller.next(lambda r: r.turn_summary.outcome in ("apology", "goodbye"), since)
+        assert heard_ms(caller, said.turn_summary.turn_epoch) > 0
+        assert said.turn_summary.heard_text in ("Sorry, something went wrong.", "Goodbye now.")
