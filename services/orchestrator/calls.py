@@ -15,7 +15,8 @@ from voice.orchestrator.v1 import orchestrator_pb2 as pb
 from services.common import logging as context
 from services.common.audio import AudioFormat, check_format
 from services.common.errors import InvalidInput, NotFound, NotReady
-from services.orchestrator.agents import Agent, AgentBook
+from services.orchestrator.agent import Agent
+from services.orchestrator.agents import AgentBook
 from services.orchestrator.canned import CannedSpeech
 from services.orchestrator.events import CloseReason
 from services.orchestrator.metering import CallMeter

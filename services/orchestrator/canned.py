@@ -16,7 +16,7 @@ from voice.common.v1 import common_pb2
 from voice.tts.v1 import tts_pb2
 
 from services.common.audio import AudioFormat
-from services.orchestrator.agents import Agent
+from services.orchestrator.agent import Agent
 from services.orchestrator.events import Phrase
 from services.orchestrator.stages.channels import Stages
 from services.orchestrator.stages.stream import failure_of

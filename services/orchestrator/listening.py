@@ -11,7 +11,7 @@ from voice.turn.v1 import turn_pb2
 
 from services.common.audio import AudioFormat
 from services.orchestrator import events as ev
-from services.orchestrator.agents import Agent
+from services.orchestrator.agent import Agent
 from services.orchestrator.hearing import Feeds, Hearing, hypothesis_update
 from services.orchestrator.stages.channels import Stages
 from services.orchestrator.stages.stream import StageError, StageStream, StreamHooks

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from services.common.audio import AudioFormat
-from services.orchestrator.agents import Agent
+from services.orchestrator.agent import Agent
 from services.orchestrator.deadlines import Deadlines
 from services.orchestrator.sessions.store import SessionRecord
 from services.orchestrator.settings import OrchestratorSettings

@@ -17,7 +17,7 @@ from services.common.audio import AudioFormat
 from services.common.wire import encode_agent_audio
 from services.orchestrator import events as ev
 from services.orchestrator import messages
-from services.orchestrator.agents import Agent
+from services.orchestrator.agent import Agent
 from services.orchestrator.canned import Canned, CannedSpeech, Engine, engine_of
 from services.orchestrator.history import History, Message, ToolCall
 from services.orchestrator.latency import Line, Marks, RoundTrip, ServerTiming

@@ -6,11 +6,11 @@ import asyncio
 
 import httpx
 
-from services.orchestrator import agents
+from services.orchestrator import agent as agent_file
 from services.orchestrator.tools.base import MAX_RESULT_BYTES, Tool, ToolError, ToolRequest, check_result
 
 
-def webhook_tool(tool: agents.Tool, client: httpx.AsyncClient) -> Tool:
+def webhook_tool(tool: agent_file.Tool, client: httpx.AsyncClient) -> Tool:
     """Return the tool of an agent file as a Tool that POSTs `{call_id, name, arguments, session_id}`."""
     webhook = tool.webhook
 

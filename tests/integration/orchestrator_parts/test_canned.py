@@ -11,7 +11,7 @@ import pytest
 from voice.tts.v1 import tts_pb2
 
 from services.common.audio import AudioFormat
-from services.orchestrator.agents import Agent
+from services.orchestrator.agent import Agent
 from services.orchestrator.canned import CannedSpeech
 from services.orchestrator.events import Phrase
 from services.orchestrator.settings import OrchestratorSettings

@@ -12,7 +12,7 @@ from voice.common.v1 import common_pb2
 from voice.tts.v1 import tts_pb2
 
 from services.common.audio import AudioFormat
-from services.orchestrator.agents import Agent
+from services.orchestrator.agent import Agent
 from services.orchestrator.latency import ServerTiming
 from services.orchestrator.settings import OrchestratorSettings
 from services.orchestrator.stages.channels import Stages

@@ -13,7 +13,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from services.common.errors import InvalidInput
-from services.orchestrator.agents import Agent, load_agent
+from services.orchestrator.agent import Agent
+from services.orchestrator.agents import load_agent
 from services.orchestrator.tools.base import MAX_RESULT_BYTES
 
 pytestmark = pytest.mark.unit
@@ -51,6 +52,8 @@ def told(field: FieldInfo) -> str:
         return "not set"
     if isinstance(field.default, BaseModel):
         return "below"
+    if isinstance(field.default, bool):
+        return str(field.default).lower()  # as YAML has it
     return str(field.default) if field.default not in ("", (), {}) else "empty"
 
 

@@ -11,7 +11,7 @@ from voice.turn.v1 import turn_pb2
 
 from services.common.audio import AudioFormat
 from services.orchestrator import listening
-from services.orchestrator.agents import Agent
+from services.orchestrator.agent import Agent
 from services.orchestrator.listening import Listening, ListeningHooks
 from services.orchestrator.stages.stream import StreamHooks
 
