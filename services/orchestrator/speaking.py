@@ -18,6 +18,7 @@ from services.common.wire import encode_agent_audio
 from services.orchestrator import events as ev
 from services.orchestrator import messages
 from services.orchestrator.agent import Agent
+from services.orchestrator.asking import Asking
 from services.orchestrator.canned import Canned, CannedSpeech, Engine, engine_of
 from services.orchestrator.history import History, Message, ToolCall
 from services.orchestrator.latency import Line, Marks, RoundTrip, ServerTiming
@@ -77,10 +78,9 @@ class Speaking:
         self._stages = stages
         self._agent = agent
         self._format = audio_format
-        self._session_id = session_id
         self._history = history
         self._tools = ToolRunner(tools, history, session_id, hooks.send, hooks.changed, trace)
-        self._definitions = [tool.definition() for tool in tools.values()]
+        self._asking = Asking(agent, tools.values(), session_id, trace)
         self._canned = canned
         self._engine: Engine = ("", "")
         self._keeps_sentences = False
@@ -134,7 +134,7 @@ class Speaking:
 
     def expect_words(self, epoch: int) -> None:
         """Make ready: the caller began to speak, and what the model will be shown before the words is known."""
-        config = self._config(epoch, self._history)
+        config = self._asking.config(epoch, self._history)
         config.priority = llm_pb2.GENERATION_PRIORITY_PREFILL
         self._hooks.spawn(self._line.warm(config), f"prefill-{epoch}")
 
@@ -171,7 +171,7 @@ class Speaking:
             spoken=lambda text: self._tell_transcript(reply, text),
             run_tool=lambda call: self._run_tool(reply, call),
             progressed=lambda acted: self._hooks.dispatch(ev.ReplyProgressed(reply.epoch, acted)),
-            config=lambda history: self._config(reply.epoch, history),
+            config=lambda history: self._asking.config(reply.epoch, history),
             goodbye=self._agent.phrase(ev.Phrase.GOODBYE),
         )
         try:
@@ -226,20 +226,6 @@ class Speaking:
         epoch, is_canned = reply.epoch, reply.is_canned
         self._finish_early()
         self._hooks.dispatch(ev.ReplyFailed(epoch, canned=is_canned))
-
-    def _config(self, epoch: int, history: History) -> llm_pb2.GenerateConfig:
-        model = self._agent.llm
-        return llm_pb2.GenerateConfig(
-            session_id=self._session_id,
-            turn_epoch=epoch,
-            model=model.model,
-            messages=history.for_model(self._agent.prompt),
-            tools=self._definitions,
-            sampling=llm_pb2.Sampling(temperature=model.temperature, top_p=model.top_p, max_tokens=model.max_tokens),
-            priority=llm_pb2.GENERATION_PRIORITY_LIVE,
-            language=self._agent.language_tag,
-            traceparent=self._trace.traceparent(epoch),
-        )
 
     def _tell_transcript(self, reply: Reply, text: str) -> None:
         self._hooks.send(messages.transcript(pb.SPEAKER_AGENT, text, reply.epoch, is_final=True))
