@@ -20,6 +20,66 @@ else:
 
 DESCRIPTOR: google.protobuf.descriptor.FileDescriptor
 
+class _ExpectedAnswer:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _ExpectedAnswerEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_ExpectedAnswer.ValueType], builtins.type):
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    EXPECTED_ANSWER_UNSPECIFIED: _ExpectedAnswer.ValueType  # 0
+    """Not known: the caller's words are read by themselves."""
+    EXPECTED_ANSWER_ANYTHING: _ExpectedAnswer.ValueType  # 1
+    """Anything: an open question, or none."""
+    EXPECTED_ANSWER_YES_NO: _ExpectedAnswer.ValueType  # 2
+    """Yes or no: "Is that right?" """
+    EXPECTED_ANSWER_CHOICE: _ExpectedAnswer.ValueType  # 3
+    """One of what was named: "Morning or afternoon?" """
+    EXPECTED_ANSWER_NUMBER: _ExpectedAnswer.ValueType  # 4
+    """A quantity: "For how many people?" """
+    EXPECTED_ANSWER_PHONE_NUMBER: _ExpectedAnswer.ValueType  # 5
+    """A telephone number."""
+    EXPECTED_ANSWER_CODE: _ExpectedAnswer.ValueType  # 6
+    """Digits or letters of unknown length: an account, an order, a postcode."""
+    EXPECTED_ANSWER_NAME: _ExpectedAnswer.ValueType  # 7
+    """A person's name."""
+    EXPECTED_ANSWER_SPELLING: _ExpectedAnswer.ValueType  # 8
+    """Something spelled letter by letter."""
+    EXPECTED_ANSWER_EMAIL: _ExpectedAnswer.ValueType  # 9
+    """An e-mail address."""
+    EXPECTED_ANSWER_DATE_TIME: _ExpectedAnswer.ValueType  # 10
+    """A date, a time of day, or both."""
+    EXPECTED_ANSWER_ADDRESS: _ExpectedAnswer.ValueType  # 11
+    """A postal address."""
+
+class ExpectedAnswer(_ExpectedAnswer, metaclass=_ExpectedAnswerEnumTypeWrapper):
+    """What kind of answer the agent's last words ask for."""
+
+EXPECTED_ANSWER_UNSPECIFIED: ExpectedAnswer.ValueType  # 0
+"""Not known: the caller's words are read by themselves."""
+EXPECTED_ANSWER_ANYTHING: ExpectedAnswer.ValueType  # 1
+"""Anything: an open question, or none."""
+EXPECTED_ANSWER_YES_NO: ExpectedAnswer.ValueType  # 2
+"""Yes or no: "Is that right?" """
+EXPECTED_ANSWER_CHOICE: ExpectedAnswer.ValueType  # 3
+"""One of what was named: "Morning or afternoon?" """
+EXPECTED_ANSWER_NUMBER: ExpectedAnswer.ValueType  # 4
+"""A quantity: "For how many people?" """
+EXPECTED_ANSWER_PHONE_NUMBER: ExpectedAnswer.ValueType  # 5
+"""A telephone number."""
+EXPECTED_ANSWER_CODE: ExpectedAnswer.ValueType  # 6
+"""Digits or letters of unknown length: an account, an order, a postcode."""
+EXPECTED_ANSWER_NAME: ExpectedAnswer.ValueType  # 7
+"""A person's name."""
+EXPECTED_ANSWER_SPELLING: ExpectedAnswer.ValueType  # 8
+"""Something spelled letter by letter."""
+EXPECTED_ANSWER_EMAIL: ExpectedAnswer.ValueType  # 9
+"""An e-mail address."""
+EXPECTED_ANSWER_DATE_TIME: ExpectedAnswer.ValueType  # 10
+"""A date, a time of day, or both."""
+EXPECTED_ANSWER_ADDRESS: ExpectedAnswer.ValueType  # 11
+"""A postal address."""
+global___ExpectedAnswer = ExpectedAnswer
+
 class _EndOfTurnReason:
     ValueType = typing.NewType("ValueType", builtins.int)
     V: typing_extensions.TypeAlias = ValueType
@@ -133,6 +193,7 @@ class DetectConfig(google.protobuf.message.Message):
     LANGUAGE_FIELD_NUMBER: builtins.int
     TURN_EPOCH_FIELD_NUMBER: builtins.int
     SESSION_ID_FIELD_NUMBER: builtins.int
+    FIXED_ENDPOINTING_FIELD_NUMBER: builtins.int
     speech_threshold: builtins.float
     """Probability of speech at which a frame counts as speech, 0 to 1 (0.5)."""
     min_endpointing_delay_ms: builtins.int
@@ -149,6 +210,10 @@ class DetectConfig(google.protobuf.message.Message):
     """Epoch of the first turn."""
     session_id: builtins.str
     """Session id, for logs and traces."""
+    fixed_endpointing: builtins.bool
+    """True: the delay is decided from each pause alone. False: it also learns from this caller's earlier pauses, always
+    between the shortest and the longest.
+    """
     @property
     def format(self) -> voice.common.v1.common_pb2.AudioFormat:
         """Format of every audio chunk."""
@@ -165,9 +230,10 @@ class DetectConfig(google.protobuf.message.Message):
         language: builtins.str = ...,
         turn_epoch: builtins.int = ...,
         session_id: builtins.str = ...,
+        fixed_endpointing: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["format", b"format"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["backchannel_silence_ms", b"backchannel_silence_ms", "format", b"format", "interruption_speech_ms", b"interruption_speech_ms", "language", b"language", "max_endpointing_delay_ms", b"max_endpointing_delay_ms", "min_endpointing_delay_ms", b"min_endpointing_delay_ms", "session_id", b"session_id", "speech_threshold", b"speech_threshold", "turn_epoch", b"turn_epoch"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["backchannel_silence_ms", b"backchannel_silence_ms", "fixed_endpointing", b"fixed_endpointing", "format", b"format", "interruption_speech_ms", b"interruption_speech_ms", "language", b"language", "max_endpointing_delay_ms", b"max_endpointing_delay_ms", "min_endpointing_delay_ms", b"min_endpointing_delay_ms", "session_id", b"session_id", "speech_threshold", b"speech_threshold", "turn_epoch", b"turn_epoch"]) -> None: ...
 
 global___DetectConfig = DetectConfig
 
@@ -217,17 +283,21 @@ class AgentState(google.protobuf.message.Message):
 
     SPEAKING_FIELD_NUMBER: builtins.int
     TURN_EPOCH_FIELD_NUMBER: builtins.int
+    EXPECTS_FIELD_NUMBER: builtins.int
     speaking: builtins.bool
     """True from the first audio sent until the caller has played the last, and while playback is paused."""
     turn_epoch: builtins.int
     """Epoch of the turn that starts or goes on with this state."""
+    expects: global___ExpectedAnswer.ValueType
+    """What the agent has just asked for; holds until the next state. Tell it when the agent falls silent."""
     def __init__(
         self,
         *,
         speaking: builtins.bool = ...,
         turn_epoch: builtins.int = ...,
+        expects: global___ExpectedAnswer.ValueType = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["speaking", b"speaking", "turn_epoch", b"turn_epoch"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["expects", b"expects", "speaking", b"speaking", "turn_epoch", b"turn_epoch"]) -> None: ...
 
 global___AgentState = AgentState
 
