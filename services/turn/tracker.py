@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import Enum, auto
 
-from services.turn import endpointing
+from services.turn import dispute, endpointing
+from services.turn.dispute import Floor, SpeechOver, Verdict
 from services.turn.endpointing import Evidence, Plan, TurnRules
 from services.turn.engine import Capabilities, Frame
 from services.turn.events import (
@@ -27,26 +27,12 @@ from services.turn.events import (
     TurnResumed,
 )
 from services.turn.gate import Change, SpeechGate
-from services.turn.text import Overlap, read_overlap
-
-LATE_WORDS_MS = 1500
-"""How long after a backchannel its words may still turn out to be an interruption: the recogniser runs behind."""
-WORD_CONFIDENCE = 0.3
-"""Recogniser's confidence under which words over the agent are taken for noise."""
-
-
-class _Floor(Enum):
-    """Whose the floor is during a turn."""
-
-    CALLER = auto()
-    DISPUTED = auto()
-    TAKEN = auto()
 
 
 @dataclass(slots=True)
 class _Turn:
     onset_ms: float
-    floor: _Floor
+    floor: Floor
     speech_ms: float = 0.0
     end_ms: float = 0.0
     eager: bool = False
@@ -140,10 +126,10 @@ class TurnTracker:
         turn = self._turn
         if turn is None:
             return []
-        if speaking and turn.floor is _Floor.CALLER:
-            turn.floor = _Floor.DISPUTED
-        elif not speaking and turn.floor is _Floor.DISPUTED:
-            turn.floor = _Floor.CALLER
+        if speaking and turn.floor is Floor.CALLER:
+            turn.floor = Floor.DISPUTED
+        elif not speaking and turn.floor is Floor.DISPUTED:
+            turn.floor = Floor.CALLER
             self._ask()
         self._consider(self._received_ms)
         return self._flush()
@@ -162,7 +148,7 @@ class TurnTracker:
         if self._gate.stop_after(float("inf")) is Change.STOPPED:
             self._on_stopped()
         turn = self._turn
-        if turn is not None and turn.floor is _Floor.DISPUTED:
+        if turn is not None and turn.floor is Floor.DISPUTED:
             self._pass(turn)
         elif turn is not None:
             self._end(turn, self._planned(turn), self._silence_ms(self._received_ms), EndReason.DELAY)
@@ -182,7 +168,7 @@ class TurnTracker:
         self._out.append(SpeechStarted(self._examined_ms, onset_ms, probability))
         turn = self._turn
         if turn is None:
-            self._turn = _Turn(onset_ms, _Floor.DISPUTED if self._agent_speaks else _Floor.CALLER)
+            self._turn = _Turn(onset_ms, Floor.DISPUTED if self._agent_speaks else Floor.CALLER)
             return
         if turn.eager:
             self._out.append(TurnResumed(self._examined_ms))
@@ -203,7 +189,7 @@ class TurnTracker:
         turn = self._turn
         if turn is None or not self._uses_audio_model or self._gate.in_speech or turn.ticket:
             return
-        if turn.floor is _Floor.DISPUTED:
+        if turn.floor is Floor.DISPUTED:
             return
         self._tickets += 1
         turn.ticket, turn.audio_pending, turn.plan = self._tickets, True, None
@@ -215,9 +201,9 @@ class TurnTracker:
         if turn is None:
             return
         silence_ms = self._silence_ms(until_ms)
-        if turn.floor is _Floor.DISPUTED:
+        if turn.floor is Floor.DISPUTED:
             self._dispute(turn, silence_ms)
-        if self._turn is None or turn.floor is _Floor.DISPUTED or self._gate.in_speech:
+        if self._turn is None or turn.floor is Floor.DISPUTED or self._gate.in_speech:
             return
         plan = self._planned(turn)
         if not turn.eager and silence_ms >= plan.eager_ms:
@@ -236,22 +222,19 @@ class TurnTracker:
         return turn.plan
 
     def _dispute(self, turn: _Turn, silence_ms: float) -> None:
-        in_speech = self._gate.in_speech
-        spoken_ms = turn.speech_ms + (self._gate.end_ms - self._gate.onset_ms if in_speech else 0.0)
-        if self._wants_floor(turn.hypothesis):
-            self._interrupt(turn, InterruptionReason.WORDS)
-        elif spoken_ms >= self._rules.interruption_speech_ms:
-            self._interrupt(turn, InterruptionReason.DURATION)
-        elif not in_speech and silence_ms >= self._rules.backchannel_silence_ms and not self._gate.suspects_onset:
-            self._pass(turn)
-
-    def _wants_floor(self, hypothesis: Hypothesis | None) -> bool:
-        if hypothesis is None or 0 < hypothesis.confidence < WORD_CONFIDENCE:
-            return False
-        return read_overlap(hypothesis.text, self._rules.language) is Overlap.WORDS
+        gate = self._gate
+        spoken_ms = turn.speech_ms + (gate.end_ms - gate.onset_ms if gate.in_speech else 0.0)
+        goes_on = gate.in_speech or gate.suspects_onset
+        match dispute.judge(SpeechOver(turn.hypothesis, spoken_ms, None if goes_on else silence_ms), self._rules):
+            case Verdict.WORDS:
+                self._interrupt(turn, InterruptionReason.WORDS)
+            case Verdict.DURATION:
+                self._interrupt(turn, InterruptionReason.DURATION)
+            case Verdict.BACKCHANNEL:
+                self._pass(turn)
 
     def _interrupt(self, turn: _Turn, reason: InterruptionReason) -> None:
-        turn.floor = _Floor.TAKEN
+        turn.floor = Floor.TAKEN
         self._passed = None
         self._out.append(Interruption(self._examined_ms, reason, turn.onset_ms))
         self._ask()
@@ -263,9 +246,9 @@ class TurnTracker:
 
     def _late_overlap(self, hypothesis: Hypothesis) -> _Turn | None:
         passed = self._passed
-        if passed is None or not self._agent_speaks or not self._wants_floor(hypothesis):
+        if passed is None or not self._agent_speaks or not dispute.wants_floor(hypothesis, self._rules.language):
             return None
-        return passed if self._received_ms - passed.end_ms <= LATE_WORDS_MS else None
+        return passed if self._received_ms - passed.end_ms <= dispute.LATE_WORDS_MS else None
 
     def _end(self, turn: _Turn, plan: Plan, silence_ms: float, reason: EndReason) -> None:
         self._turn = None

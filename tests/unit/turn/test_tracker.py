@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.turn.dispute import LATE_WORDS_MS
 from services.turn.endpointing import TurnRules
 from services.turn.engine import Capabilities, Frame
 from services.turn.events import EndOfTurn, EndReason, Hypothesis, Interruption, InterruptionReason, TurnEvent
 from services.turn.gate import GateRules
-from services.turn.tracker import LATE_WORDS_MS, TurnTracker
+from services.turn.tracker import TurnTracker
 
 pytestmark = pytest.mark.unit
 
