@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from voice.common.v1 import common_pb2 as voice_dot_common_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16voice/asr/v1/asr.proto\x12\x0cvoice.asr.v1\x1a\x1cvoice/common/v1/common.proto\"\xf1\x01\n\x10RecognizeRequest\x12\r\n\x05\x61udio\x18\x01 \x03(\x0c\x12/\n\x06\x63onfig\x18\x02 \x01(\x0b\x32\x1d.voice.asr.v1.RecognizeConfigH\x00\x12\x33\n\x08\x66inalize\x18\x03 \x01(\x0b\x32\x1f.voice.asr.v1.FinalizeUtteranceH\x00\x12-\n\x05reset\x18\x04 \x01(\x0b\x32\x1c.voice.asr.v1.ResetUtteranceH\x00\x12.\n\x06\x66inish\x18\x05 \x01(\x0b\x32\x1c.voice.common.v1.FinishInputH\x00\x42\t\n\x07\x63ontrol\"\xd1\x01\n\x0fRecognizeConfig\x12,\n\x06\x66ormat\x18\x01 \x01(\x0b\x32\x1c.voice.common.v1.AudioFormat\x12\x10\n\x08language\x18\x02 \x01(\t\x12(\n\tkey_terms\x18\x03 \x03(\x0b\x32\x15.voice.asr.v1.KeyTerm\x12\x0f\n\x07grammar\x18\x04 \x01(\t\x12\x1b\n\x13partial_interval_ms\x18\x05 \x01(\r\x12\x12\n\nturn_epoch\x18\x06 \x01(\r\x12\x12\n\nsession_id\x18\x07 \x01(\t\"&\n\x07KeyTerm\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\r\n\x05\x62oost\x18\x02 \x01(\x02\"(\n\x11\x46inalizeUtterance\x12\x13\n\x0b\x66inalize_id\x18\x01 \x01(\r\"9\n\x0eResetUtterance\x12\x12\n\nturn_epoch\x18\x01 \x01(\r\x12\x13\n\x0btraceparent\x18\x02 \x01(\t\"\xe7\x01\n\x11RecognizeResponse\x12\x12\n\nturn_epoch\x18\x01 \x01(\r\x12-\n\x06timing\x18\x02 \x01(\x0b\x32\x1d.voice.common.v1.ServerTiming\x12\'\n\x05ready\x18\x03 \x01(\x0b\x32\x16.voice.asr.v1.AsrReadyH\x00\x12.\n\nhypothesis\x18\x04 \x01(\x0b\x32\x18.voice.asr.v1.HypothesisH\x00\x12-\n\x08\x64raining\x18\x05 \x01(\x0b\x32\x19.voice.common.v1.DrainingH\x00\x42\x07\n\x05\x65vent\"c\n\x08\x41srReady\x12)\n\x04info\x18\x01 \x01(\x0b\x32\x1b.voice.common.v1.EngineInfo\x12\x14\n\x0cuses_grammar\x18\x02 \x01(\x08\x12\x16\n\x0euses_key_terms\x18\x03 \x01(\x08\"\xd6\x01\n\nHypothesis\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x15\n\rstable_prefix\x18\x02 \x01(\t\x12\x12\n\nconfidence\x18\x03 \x01(\x02\x12!\n\x05words\x18\x04 \x03(\x0b\x32\x12.voice.asr.v1.Word\x12\x10\n\x08is_final\x18\x05 \x01(\x08\x12\x13\n\x0b\x66inalize_id\x18\x06 \x01(\r\x12\x1a\n\x12\x61udio_processed_ms\x18\x07 \x01(\r\x12\x17\n\x0fmatches_grammar\x18\x08 \x01(\x08\x12\x10\n\x08language\x18\t \x01(\t\"J\n\x04Word\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x10\n\x08start_ms\x18\x02 \x01(\r\x12\x0e\n\x06\x65nd_ms\x18\x03 \x01(\r\x12\x12\n\nconfidence\x18\x04 \x01(\x02\x32`\n\x0cStreamingAsr\x12P\n\tRecognize\x12\x1e.voice.asr.v1.RecognizeRequest\x1a\x1f.voice.asr.v1.RecognizeResponse(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16voice/asr/v1/asr.proto\x12\x0cvoice.asr.v1\x1a\x1cvoice/common/v1/common.proto\"\xf1\x01\n\x10RecognizeRequest\x12\r\n\x05\x61udio\x18\x01 \x03(\x0c\x12/\n\x06\x63onfig\x18\x02 \x01(\x0b\x32\x1d.voice.asr.v1.RecognizeConfigH\x00\x12\x33\n\x08\x66inalize\x18\x03 \x01(\x0b\x32\x1f.voice.asr.v1.FinalizeUtteranceH\x00\x12-\n\x05reset\x18\x04 \x01(\x0b\x32\x1c.voice.asr.v1.ResetUtteranceH\x00\x12.\n\x06\x66inish\x18\x05 \x01(\x0b\x32\x1c.voice.common.v1.FinishInputH\x00\x42\t\n\x07\x63ontrol\"\xe4\x01\n\x0fRecognizeConfig\x12,\n\x06\x66ormat\x18\x01 \x01(\x0b\x32\x1c.voice.common.v1.AudioFormat\x12\x10\n\x08language\x18\x02 \x01(\t\x12(\n\tkey_terms\x18\x03 \x03(\x0b\x32\x15.voice.asr.v1.KeyTerm\x12\x0f\n\x07grammar\x18\x04 \x01(\t\x12\x1b\n\x13partial_interval_ms\x18\x05 \x01(\r\x12\x12\n\nturn_epoch\x18\x06 \x01(\r\x12\x12\n\nsession_id\x18\x07 \x01(\t\x12\x11\n\tlanguages\x18\x08 \x03(\t\"&\n\x07KeyTerm\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\r\n\x05\x62oost\x18\x02 \x01(\x02\"(\n\x11\x46inalizeUtterance\x12\x13\n\x0b\x66inalize_id\x18\x01 \x01(\r\"9\n\x0eResetUtterance\x12\x12\n\nturn_epoch\x18\x01 \x01(\r\x12\x13\n\x0btraceparent\x18\x02 \x01(\t\"\xe7\x01\n\x11RecognizeResponse\x12\x12\n\nturn_epoch\x18\x01 \x01(\r\x12-\n\x06timing\x18\x02 \x01(\x0b\x32\x1d.voice.common.v1.ServerTiming\x12\'\n\x05ready\x18\x03 \x01(\x0b\x32\x16.voice.asr.v1.AsrReadyH\x00\x12.\n\nhypothesis\x18\x04 \x01(\x0b\x32\x18.voice.asr.v1.HypothesisH\x00\x12-\n\x08\x64raining\x18\x05 \x01(\x0b\x32\x19.voice.common.v1.DrainingH\x00\x42\x07\n\x05\x65vent\"{\n\x08\x41srReady\x12)\n\x04info\x18\x01 \x01(\x0b\x32\x1b.voice.common.v1.EngineInfo\x12\x14\n\x0cuses_grammar\x18\x02 \x01(\x08\x12\x16\n\x0euses_key_terms\x18\x03 \x01(\x08\x12\x16\n\x0euses_languages\x18\x04 \x01(\x08\"\xd6\x01\n\nHypothesis\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x15\n\rstable_prefix\x18\x02 \x01(\t\x12\x12\n\nconfidence\x18\x03 \x01(\x02\x12!\n\x05words\x18\x04 \x03(\x0b\x32\x12.voice.asr.v1.Word\x12\x10\n\x08is_final\x18\x05 \x01(\x08\x12\x13\n\x0b\x66inalize_id\x18\x06 \x01(\r\x12\x1a\n\x12\x61udio_processed_ms\x18\x07 \x01(\r\x12\x17\n\x0fmatches_grammar\x18\x08 \x01(\x08\x12\x10\n\x08language\x18\t \x01(\t\"J\n\x04Word\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x10\n\x08start_ms\x18\x02 \x01(\r\x12\x0e\n\x06\x65nd_ms\x18\x03 \x01(\r\x12\x12\n\nconfidence\x18\x04 \x01(\x02\x32`\n\x0cStreamingAsr\x12P\n\tRecognize\x12\x1e.voice.asr.v1.RecognizeRequest\x1a\x1f.voice.asr.v1.RecognizeResponse(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,21 +35,21 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RECOGNIZEREQUEST']._serialized_start=71
   _globals['_RECOGNIZEREQUEST']._serialized_end=312
   _globals['_RECOGNIZECONFIG']._serialized_start=315
-  _globals['_RECOGNIZECONFIG']._serialized_end=524
-  _globals['_KEYTERM']._serialized_start=526
-  _globals['_KEYTERM']._serialized_end=564
-  _globals['_FINALIZEUTTERANCE']._serialized_start=566
-  _globals['_FINALIZEUTTERANCE']._serialized_end=606
-  _globals['_RESETUTTERANCE']._serialized_start=608
-  _globals['_RESETUTTERANCE']._serialized_end=665
-  _globals['_RECOGNIZERESPONSE']._serialized_start=668
-  _globals['_RECOGNIZERESPONSE']._serialized_end=899
-  _globals['_ASRREADY']._serialized_start=901
-  _globals['_ASRREADY']._serialized_end=1000
-  _globals['_HYPOTHESIS']._serialized_start=1003
-  _globals['_HYPOTHESIS']._serialized_end=1217
-  _globals['_WORD']._serialized_start=1219
-  _globals['_WORD']._serialized_end=1293
-  _globals['_STREAMINGASR']._serialized_start=1295
-  _globals['_STREAMINGASR']._serialized_end=1391
+  _globals['_RECOGNIZECONFIG']._serialized_end=543
+  _globals['_KEYTERM']._serialized_start=545
+  _globals['_KEYTERM']._serialized_end=583
+  _globals['_FINALIZEUTTERANCE']._serialized_start=585
+  _globals['_FINALIZEUTTERANCE']._serialized_end=625
+  _globals['_RESETUTTERANCE']._serialized_start=627
+  _globals['_RESETUTTERANCE']._serialized_end=684
+  _globals['_RECOGNIZERESPONSE']._serialized_start=687
+  _globals['_RECOGNIZERESPONSE']._serialized_end=918
+  _globals['_ASRREADY']._serialized_start=920
+  _globals['_ASRREADY']._serialized_end=1043
+  _globals['_HYPOTHESIS']._serialized_start=1046
+  _globals['_HYPOTHESIS']._serialized_end=1260
+  _globals['_WORD']._serialized_start=1262
+  _globals['_WORD']._serialized_end=1336
+  _globals['_STREAMINGASR']._serialized_start=1338
+  _globals['_STREAMINGASR']._serialized_end=1434
 # @@protoc_insertion_point(module_scope)

@@ -74,6 +74,7 @@ class RecognizeConfig(google.protobuf.message.Message):
     PARTIAL_INTERVAL_MS_FIELD_NUMBER: builtins.int
     TURN_EPOCH_FIELD_NUMBER: builtins.int
     SESSION_ID_FIELD_NUMBER: builtins.int
+    LANGUAGES_FIELD_NUMBER: builtins.int
     language: builtins.str
     """BCP 47 language tag, such as "en-US". Empty: the engine's default."""
     grammar: builtins.str
@@ -94,6 +95,13 @@ class RecognizeConfig(google.protobuf.message.Message):
     def key_terms(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___KeyTerm]:
         """Words and phrases to favour."""
 
+    @property
+    def languages(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """BCP 47 tags of all the languages that may be spoken, `language` among them: which one it is is found out in each
+        utterance, and told in Hypothesis.language. Fewer than two: `language` alone says it. Engines that cannot tell
+        languages apart hear `language` and say so in AsrReady.uses_languages.
+        """
+
     def __init__(
         self,
         *,
@@ -104,9 +112,10 @@ class RecognizeConfig(google.protobuf.message.Message):
         partial_interval_ms: builtins.int = ...,
         turn_epoch: builtins.int = ...,
         session_id: builtins.str = ...,
+        languages: collections.abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["format", b"format"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["format", b"format", "grammar", b"grammar", "key_terms", b"key_terms", "language", b"language", "partial_interval_ms", b"partial_interval_ms", "session_id", b"session_id", "turn_epoch", b"turn_epoch"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["format", b"format", "grammar", b"grammar", "key_terms", b"key_terms", "language", b"language", "languages", b"languages", "partial_interval_ms", b"partial_interval_ms", "session_id", b"session_id", "turn_epoch", b"turn_epoch"]) -> None: ...
 
 global___RecognizeConfig = RecognizeConfig
 
@@ -227,10 +236,13 @@ class AsrReady(google.protobuf.message.Message):
     INFO_FIELD_NUMBER: builtins.int
     USES_GRAMMAR_FIELD_NUMBER: builtins.int
     USES_KEY_TERMS_FIELD_NUMBER: builtins.int
+    USES_LANGUAGES_FIELD_NUMBER: builtins.int
     uses_grammar: builtins.bool
     """Whether the grammar of the config is in use."""
     uses_key_terms: builtins.bool
     """Whether the key terms of the config are in use."""
+    uses_languages: builtins.bool
+    """Whether the languages of the config are told apart."""
     @property
     def info(self) -> voice.common.v1.common_pb2.EngineInfo:
         """Engine, model and capacity."""
@@ -241,9 +253,10 @@ class AsrReady(google.protobuf.message.Message):
         info: voice.common.v1.common_pb2.EngineInfo | None = ...,
         uses_grammar: builtins.bool = ...,
         uses_key_terms: builtins.bool = ...,
+        uses_languages: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["info", b"info"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["info", b"info", "uses_grammar", b"uses_grammar", "uses_key_terms", b"uses_key_terms"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["info", b"info", "uses_grammar", b"uses_grammar", "uses_key_terms", b"uses_key_terms", "uses_languages", b"uses_languages"]) -> None: ...
 
 global___AsrReady = AsrReady
 
@@ -277,7 +290,7 @@ class Hypothesis(google.protobuf.message.Message):
     matches_grammar: builtins.bool
     """Whether the text is a whole sentence of the configured grammar. False without a grammar."""
     language: builtins.str
-    """BCP 47 tag of the language recognised."""
+    """BCP 47 tag of the language recognised: one of the config's where it names any. Empty: not known."""
     @property
     def words(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___Word]:
         """The words with timings. Partials may leave them out."""

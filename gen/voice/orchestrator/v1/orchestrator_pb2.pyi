@@ -260,12 +260,17 @@ class StartConversation(google.protobuf.message.Message):
     CLIENT_TOOLS_FIELD_NUMBER: builtins.int
     CONSENT_FIELD_NUMBER: builtins.int
     SENDS_PLAYBACK_PROGRESS_FIELD_NUMBER: builtins.int
+    LANGUAGE_FIELD_NUMBER: builtins.int
     agent: builtins.str
     """Agent name, as listed by ListAgents. May be empty where session_id resumes a session."""
     session_id: builtins.str
     """A session to resume. Empty: a new one."""
     sends_playback_progress: builtins.bool
     """Whether the client will send playback_progress. Without it the server assumes real-time playback."""
+    language: builtins.str
+    """BCP 47 tag of the language to begin in, one of AgentInfo.languages. Empty: the agent's first, or that in which the
+    resumed session was left.
+    """
     @property
     def format(self) -> voice.common.v1.common_pb2.AudioFormat:
         """Format of the audio in both directions."""
@@ -287,9 +292,10 @@ class StartConversation(google.protobuf.message.Message):
         client_tools: collections.abc.Iterable[global___ClientTool] | None = ...,
         consent: global___Consent | None = ...,
         sends_playback_progress: builtins.bool = ...,
+        language: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["consent", b"consent", "format", b"format"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["agent", b"agent", "client_tools", b"client_tools", "consent", b"consent", "format", b"format", "sends_playback_progress", b"sends_playback_progress", "session_id", b"session_id"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["agent", b"agent", "client_tools", b"client_tools", "consent", b"consent", "format", b"format", "language", b"language", "sends_playback_progress", b"sends_playback_progress", "session_id", b"session_id"]) -> None: ...
 
 global___StartConversation = StartConversation
 
@@ -374,14 +380,18 @@ class TextInput(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     TEXT_FIELD_NUMBER: builtins.int
+    LANGUAGE_FIELD_NUMBER: builtins.int
     text: builtins.str
     """The text."""
+    language: builtins.str
+    """BCP 47 tag of its language, one of AgentInfo.languages: the call goes on in it. Empty: the language of the call."""
     def __init__(
         self,
         *,
         text: builtins.str = ...,
+        language: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["text", b"text"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["language", b"language", "text", b"text"]) -> None: ...
 
 global___TextInput = TextInput
 
@@ -559,15 +569,25 @@ class ConversationStarted(google.protobuf.message.Message):
     AGENT_FIELD_NUMBER: builtins.int
     RESUMED_FIELD_NUMBER: builtins.int
     STAGES_FIELD_NUMBER: builtins.int
+    LANGUAGE_FIELD_NUMBER: builtins.int
+    HEARD_LANGUAGES_FIELD_NUMBER: builtins.int
     session_id: builtins.str
     """Id to resume by."""
     agent: builtins.str
     """Agent that answers."""
     resumed: builtins.bool
     """Whether an earlier session was resumed."""
+    language: builtins.str
+    """BCP 47 tag of the language that the call begins in. Empty: each stage finds out by itself."""
     @property
     def stages(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___StageInfo]:
         """What runs behind each stage."""
+
+    @property
+    def heard_languages(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Those of the agent's languages that are told apart in speech. Empty: only `language` is understood when spoken, and
+        the others only when typed.
+        """
 
     def __init__(
         self,
@@ -576,8 +596,10 @@ class ConversationStarted(google.protobuf.message.Message):
         agent: builtins.str = ...,
         resumed: builtins.bool = ...,
         stages: collections.abc.Iterable[global___StageInfo] | None = ...,
+        language: builtins.str = ...,
+        heard_languages: collections.abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["agent", b"agent", "resumed", b"resumed", "session_id", b"session_id", "stages", b"stages"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["agent", b"agent", "heard_languages", b"heard_languages", "language", b"language", "resumed", b"resumed", "session_id", b"session_id", "stages", b"stages"]) -> None: ...
 
 global___ConversationStarted = ConversationStarted
 
@@ -639,6 +661,7 @@ class Transcript(google.protobuf.message.Message):
     IS_FINAL_FIELD_NUMBER: builtins.int
     CONFIDENCE_FIELD_NUMBER: builtins.int
     TURN_EPOCH_FIELD_NUMBER: builtins.int
+    LANGUAGE_FIELD_NUMBER: builtins.int
     speaker: global___Speaker.ValueType
     """Who said it."""
     text: builtins.str
@@ -649,6 +672,8 @@ class Transcript(google.protobuf.message.Message):
     """Recogniser's confidence, 0 to 1; 0 means not known."""
     turn_epoch: builtins.int
     """Epoch of the turn."""
+    language: builtins.str
+    """BCP 47 tag of its language. Empty: not known."""
     def __init__(
         self,
         *,
@@ -657,8 +682,9 @@ class Transcript(google.protobuf.message.Message):
         is_final: builtins.bool = ...,
         confidence: builtins.float = ...,
         turn_epoch: builtins.int = ...,
+        language: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["confidence", b"confidence", "is_final", b"is_final", "speaker", b"speaker", "text", b"text", "turn_epoch", b"turn_epoch"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["confidence", b"confidence", "is_final", b"is_final", "language", b"language", "speaker", b"speaker", "text", b"text", "turn_epoch", b"turn_epoch"]) -> None: ...
 
 global___Transcript = Transcript
 
@@ -781,6 +807,7 @@ class TurnSummary(google.protobuf.message.Message):
     HOPS_FIELD_NUMBER: builtins.int
     TOOL_CALLS_FIELD_NUMBER: builtins.int
     OUTCOME_FIELD_NUMBER: builtins.int
+    LANGUAGE_FIELD_NUMBER: builtins.int
     turn_epoch: builtins.int
     """Epoch of the agent's turn."""
     user_text: builtins.str
@@ -800,6 +827,8 @@ class TurnSummary(google.protobuf.message.Message):
     """Tool calls of the turn."""
     outcome: builtins.str
     """Why the turn ended otherwise than by an answer; empty for an answer."""
+    language: builtins.str
+    """BCP 47 tag of the language the agent answered in. Empty: not known."""
     @property
     def hops(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___Hop]:
         """The parts of response_ms, in order, each beginning where the one before ends."""
@@ -816,8 +845,9 @@ class TurnSummary(google.protobuf.message.Message):
         hops: collections.abc.Iterable[global___Hop] | None = ...,
         tool_calls: builtins.int = ...,
         outcome: builtins.str = ...,
+        language: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["agent_text", b"agent_text", "heard_text", b"heard_text", "hops", b"hops", "interrupted", b"interrupted", "outcome", b"outcome", "response_ms", b"response_ms", "tool_calls", b"tool_calls", "turn_epoch", b"turn_epoch", "user_text", b"user_text"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["agent_text", b"agent_text", "heard_text", b"heard_text", "hops", b"hops", "interrupted", b"interrupted", "language", b"language", "outcome", b"outcome", "response_ms", b"response_ms", "tool_calls", b"tool_calls", "turn_epoch", b"turn_epoch", "user_text", b"user_text"]) -> None: ...
 
 global___TurnSummary = TurnSummary
 
@@ -977,15 +1007,20 @@ class AgentInfo(google.protobuf.message.Message):
     DESCRIPTION_FIELD_NUMBER: builtins.int
     LANGUAGE_FIELD_NUMBER: builtins.int
     TOOLS_FIELD_NUMBER: builtins.int
+    LANGUAGES_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Name to call it by."""
     description: builtins.str
     """What it is for."""
     language: builtins.str
-    """BCP 47 tag of its language."""
+    """BCP 47 tag of its first language, or `auto`."""
     @property
     def tools(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """Names of its tools."""
+
+    @property
+    def languages(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """BCP 47 tags of all its languages, `language` the first of them."""
 
     def __init__(
         self,
@@ -994,8 +1029,9 @@ class AgentInfo(google.protobuf.message.Message):
         description: builtins.str = ...,
         language: builtins.str = ...,
         tools: collections.abc.Iterable[builtins.str] | None = ...,
+        languages: collections.abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["description", b"description", "language", b"language", "name", b"name", "tools", b"tools"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["description", b"description", "language", b"language", "languages", b"languages", "name", b"name", "tools", b"tools"]) -> None: ...
 
 global___AgentInfo = AgentInfo
 

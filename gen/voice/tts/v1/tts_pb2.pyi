@@ -72,6 +72,7 @@ class SynthesizeConfig(google.protobuf.message.Message):
     PRONUNCIATIONS_FIELD_NUMBER: builtins.int
     STYLE_FIELD_NUMBER: builtins.int
     SESSION_ID_FIELD_NUMBER: builtins.int
+    LANGUAGES_FIELD_NUMBER: builtins.int
     voice: builtins.str
     """Voice name, as listed in TtsReady.voices. Empty: the server's default."""
     language: builtins.str
@@ -90,6 +91,12 @@ class SynthesizeConfig(google.protobuf.message.Message):
     def pronunciations(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___Pronunciation]:
         """How to pronounce particular words."""
 
+    @property
+    def languages(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___LanguageVoice]:
+        """The voices of other languages, of which SynthesizeText.language chooses one. A voice that is named must be there;
+        for a language without any, the stream's own voice speaks, and TtsReady.languages lacks it.
+        """
+
     def __init__(
         self,
         *,
@@ -100,11 +107,48 @@ class SynthesizeConfig(google.protobuf.message.Message):
         pronunciations: collections.abc.Iterable[global___Pronunciation] | None = ...,
         style: builtins.str = ...,
         session_id: builtins.str = ...,
+        languages: collections.abc.Iterable[global___LanguageVoice] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["format", b"format"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["format", b"format", "language", b"language", "pronunciations", b"pronunciations", "session_id", b"session_id", "speed", b"speed", "style", b"style", "voice", b"voice"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["format", b"format", "language", b"language", "languages", b"languages", "pronunciations", b"pronunciations", "session_id", b"session_id", "speed", b"speed", "style", b"style", "voice", b"voice"]) -> None: ...
 
 global___SynthesizeConfig = SynthesizeConfig
+
+@typing.final
+class LanguageVoice(google.protobuf.message.Message):
+    """How to speak in one language."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    LANGUAGE_FIELD_NUMBER: builtins.int
+    VOICE_FIELD_NUMBER: builtins.int
+    SPEED_FIELD_NUMBER: builtins.int
+    PRONUNCIATIONS_FIELD_NUMBER: builtins.int
+    STYLE_FIELD_NUMBER: builtins.int
+    language: builtins.str
+    """BCP 47 tag."""
+    voice: builtins.str
+    """Voice name, as listed in TtsReady.voices. Empty: one of the language."""
+    speed: builtins.float
+    """Speed relative to the voice's own, 0.5 to 2. 0: 1."""
+    style: builtins.str
+    """Speaking style or emotion, where the voice has any."""
+    @property
+    def pronunciations(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___Pronunciation]:
+        """How to pronounce particular words."""
+
+    def __init__(
+        self,
+        *,
+        language: builtins.str = ...,
+        voice: builtins.str = ...,
+        speed: builtins.float = ...,
+        pronunciations: collections.abc.Iterable[global___Pronunciation] | None = ...,
+        style: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["language", b"language", "pronunciations", b"pronunciations", "speed", b"speed", "style", b"style", "voice", b"voice"]) -> None: ...
+
+global___LanguageVoice = LanguageVoice
 
 @typing.final
 class Pronunciation(google.protobuf.message.Message):
@@ -144,6 +188,7 @@ class SynthesizeText(google.protobuf.message.Message):
     PHRASE_ID_FIELD_NUMBER: builtins.int
     TEXT_FIELD_NUMBER: builtins.int
     TRACEPARENT_FIELD_NUMBER: builtins.int
+    LANGUAGE_FIELD_NUMBER: builtins.int
     turn_epoch: builtins.int
     """Epoch of the turn it belongs to."""
     phrase_id: builtins.int
@@ -152,6 +197,10 @@ class SynthesizeText(google.protobuf.message.Message):
     """The text."""
     traceparent: builtins.str
     """W3C traceparent of the turn. Empty: the stream's metadata says all."""
+    language: builtins.str
+    """BCP 47 tag of the language to speak in, one of SynthesizeConfig.languages. Empty, or none of them: as the config
+    says.
+    """
     def __init__(
         self,
         *,
@@ -159,8 +208,9 @@ class SynthesizeText(google.protobuf.message.Message):
         phrase_id: builtins.int = ...,
         text: builtins.str = ...,
         traceparent: builtins.str = ...,
+        language: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["phrase_id", b"phrase_id", "text", b"text", "traceparent", b"traceparent", "turn_epoch", b"turn_epoch"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["language", b"language", "phrase_id", b"phrase_id", "text", b"text", "traceparent", b"traceparent", "turn_epoch", b"turn_epoch"]) -> None: ...
 
 global___SynthesizeText = SynthesizeText
 
@@ -264,6 +314,7 @@ class TtsReady(google.protobuf.message.Message):
 
     INFO_FIELD_NUMBER: builtins.int
     VOICES_FIELD_NUMBER: builtins.int
+    LANGUAGES_FIELD_NUMBER: builtins.int
     @property
     def info(self) -> voice.common.v1.common_pb2.EngineInfo:
         """Engine, model and capacity."""
@@ -272,14 +323,19 @@ class TtsReady(google.protobuf.message.Message):
     def voices(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """Voices the server can speak in."""
 
+    @property
+    def languages(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Those of the config's languages that it speaks in a voice of their own."""
+
     def __init__(
         self,
         *,
         info: voice.common.v1.common_pb2.EngineInfo | None = ...,
         voices: collections.abc.Iterable[builtins.str] | None = ...,
+        languages: collections.abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["info", b"info"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["info", b"info", "voices", b"voices"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["info", b"info", "languages", b"languages", "voices", b"voices"]) -> None: ...
 
 global___TtsReady = TtsReady
 

@@ -194,6 +194,7 @@ class DetectConfig(google.protobuf.message.Message):
     TURN_EPOCH_FIELD_NUMBER: builtins.int
     SESSION_ID_FIELD_NUMBER: builtins.int
     FIXED_ENDPOINTING_FIELD_NUMBER: builtins.int
+    LANGUAGES_FIELD_NUMBER: builtins.int
     speech_threshold: builtins.float
     """Probability of speech at which a frame counts as speech, 0 to 1 (0.5)."""
     min_endpointing_delay_ms: builtins.int
@@ -218,6 +219,12 @@ class DetectConfig(google.protobuf.message.Message):
     def format(self) -> voice.common.v1.common_pb2.AudioFormat:
         """Format of every audio chunk."""
 
+    @property
+    def languages(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___LanguageRules]:
+        """What differs in other languages than `language`; HypothesisUpdate.language chooses among them. A language that is
+        not here takes its own text rules and this config's delays.
+        """
+
     def __init__(
         self,
         *,
@@ -231,11 +238,38 @@ class DetectConfig(google.protobuf.message.Message):
         turn_epoch: builtins.int = ...,
         session_id: builtins.str = ...,
         fixed_endpointing: builtins.bool = ...,
+        languages: collections.abc.Iterable[global___LanguageRules] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["format", b"format"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["backchannel_silence_ms", b"backchannel_silence_ms", "fixed_endpointing", b"fixed_endpointing", "format", b"format", "interruption_speech_ms", b"interruption_speech_ms", "language", b"language", "max_endpointing_delay_ms", b"max_endpointing_delay_ms", "min_endpointing_delay_ms", b"min_endpointing_delay_ms", "session_id", b"session_id", "speech_threshold", b"speech_threshold", "turn_epoch", b"turn_epoch"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["backchannel_silence_ms", b"backchannel_silence_ms", "fixed_endpointing", b"fixed_endpointing", "format", b"format", "interruption_speech_ms", b"interruption_speech_ms", "language", b"language", "languages", b"languages", "max_endpointing_delay_ms", b"max_endpointing_delay_ms", "min_endpointing_delay_ms", b"min_endpointing_delay_ms", "session_id", b"session_id", "speech_threshold", b"speech_threshold", "turn_epoch", b"turn_epoch"]) -> None: ...
 
 global___DetectConfig = DetectConfig
+
+@typing.final
+class LanguageRules(google.protobuf.message.Message):
+    """What differs in one language. A 0 means as in the config."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    LANGUAGE_FIELD_NUMBER: builtins.int
+    MIN_ENDPOINTING_DELAY_MS_FIELD_NUMBER: builtins.int
+    MAX_ENDPOINTING_DELAY_MS_FIELD_NUMBER: builtins.int
+    language: builtins.str
+    """BCP 47 tag."""
+    min_endpointing_delay_ms: builtins.int
+    """Shortest silence after which a clearly complete turn ends."""
+    max_endpointing_delay_ms: builtins.int
+    """Longest silence that a clearly incomplete turn may hold."""
+    def __init__(
+        self,
+        *,
+        language: builtins.str = ...,
+        min_endpointing_delay_ms: builtins.int = ...,
+        max_endpointing_delay_ms: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["language", b"language", "max_endpointing_delay_ms", b"max_endpointing_delay_ms", "min_endpointing_delay_ms", b"min_endpointing_delay_ms"]) -> None: ...
+
+global___LanguageRules = LanguageRules
 
 @typing.final
 class HypothesisUpdate(google.protobuf.message.Message):
@@ -249,6 +283,7 @@ class HypothesisUpdate(google.protobuf.message.Message):
     TURN_EPOCH_FIELD_NUMBER: builtins.int
     MATCHES_GRAMMAR_FIELD_NUMBER: builtins.int
     HAS_GRAMMAR_FIELD_NUMBER: builtins.int
+    LANGUAGE_FIELD_NUMBER: builtins.int
     text: builtins.str
     """The whole text of the turn so far."""
     is_final: builtins.bool
@@ -261,6 +296,10 @@ class HypothesisUpdate(google.protobuf.message.Message):
     """Whether the text is a whole sentence of the agent's grammar."""
     has_grammar: builtins.bool
     """Whether the agent has a grammar at all: without one, matches_grammar says nothing."""
+    language: builtins.str
+    """BCP 47 tag of the language the text is in; holds until another is told. Empty: the one in use, which is the
+    config's at first.
+    """
     def __init__(
         self,
         *,
@@ -270,8 +309,9 @@ class HypothesisUpdate(google.protobuf.message.Message):
         turn_epoch: builtins.int = ...,
         matches_grammar: builtins.bool = ...,
         has_grammar: builtins.bool = ...,
+        language: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["confidence", b"confidence", "has_grammar", b"has_grammar", "is_final", b"is_final", "matches_grammar", b"matches_grammar", "text", b"text", "turn_epoch", b"turn_epoch"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["confidence", b"confidence", "has_grammar", b"has_grammar", "is_final", b"is_final", "language", b"language", "matches_grammar", b"matches_grammar", "text", b"text", "turn_epoch", b"turn_epoch"]) -> None: ...
 
 global___HypothesisUpdate = HypothesisUpdate
 
