@@ -1,4 +1,6 @@
-"""How long a silence must last before it ends the turn: from P(complete), the text and the agent's limits. Pure.
+"""How long a silence must last before it ends the turn. Pure.
+
+From P(complete), the text, what the agent asked for, the caller's habit of pausing and the agent's limits.
 
 About half of the pauses inside a sentence sound complete (Smart Turn v3.2 at 200 ms of silence, real voices), and short
 whole turns such as "hello" may sound incomplete, so neither the audio nor the text decides alone.
@@ -9,8 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from services.turn.events import EndReason, Hypothesis
-from services.turn.text import Reading, read
+from services.turn.adapting import AVERAGE, Habit
+from services.turn.answers import LONG_ANSWERS, read_answer
+from services.turn.events import EndReason, Expected, Hypothesis
+from services.turn.text import Reading
 
 MAX_DELAY_LIMIT_MS = 60_000
 """Longest delay that a client may ask for."""
@@ -22,6 +26,10 @@ LOW_CONFIDENCE = 0.5
 _CLEAR, _CLEARLY_NOT = 0.9, 0.1
 _TEXT_WAIT_MS = 120
 """How long over the shortest delay the first text of a turn is waited for."""
+_LONG_ANSWER_WAIT_MS = 300
+"""The same where an answer is expected that is read out in pieces: what the audio says of these is worth little."""
+_SETTLE_MS = 120
+"""How long a text that changed in the pause is left to change again: recognisers give one every 100 ms or so."""
 _AUDIO_WAIT_MS = 150
 """How long over the shortest delay a P(complete) that is under way is waited for."""
 _EAGER_LEAD_MS = 300
@@ -64,6 +72,7 @@ class TurnRules:
     interruption_speech_ms: int = 800
     backchannel_silence_ms: int = 300
     language: str = "en"
+    adapts: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +85,10 @@ class Evidence:
     """Whether that probability is still being computed."""
     hypothesis: Hypothesis | None
     """The newest text of the turn; None: none has arrived."""
+    changed_ms: float | None = None
+    """Silence that had passed when the text changed in this pause for at least the second time; None: it did not."""
+    expected: Expected = Expected.UNSPECIFIED
+    """What the agent asked for."""
 
 
 class Plan(NamedTuple):
@@ -90,15 +103,16 @@ class Plan(NamedTuple):
     reason: EndReason
 
 
-def reading_of(hypothesis: Hypothesis | None, language: str) -> Reading:
+def reading_of(hypothesis: Hypothesis | None, language: str, expected: Expected = Expected.UNSPECIFIED) -> Reading:
     """Return how the turn's text reads, with the grammar and the recogniser's confidence taken into account."""
     if hypothesis is None:
         return Reading.UNKNOWN
-    reading = read(hypothesis.text, language)
+    reading = read_answer(hypothesis.text, expected, language)
     if not hypothesis.has_grammar or reading is Reading.UNKNOWN:
         return reading
     if hypothesis.matches_grammar:
-        return Reading.COMPLETE
+        is_half_read_out = expected in LONG_ANSWERS and reading in (Reading.UNFINISHED, Reading.OPEN)
+        return reading if is_half_read_out else Reading.COMPLETE  # a grammar of digits takes any number of them
     if 0 < hypothesis.confidence < LOW_CONFIDENCE:
         return Reading.NEUTRAL  # speech outside the grammar, forced into its words
     if reading is Reading.NEUTRAL and hypothesis.confidence:
@@ -106,25 +120,34 @@ def reading_of(hypothesis: Hypothesis | None, language: str) -> Reading:
     return reading
 
 
-def plan(evidence: Evidence, rules: TurnRules) -> Plan:
+def plan(evidence: Evidence, rules: TurnRules, habit: Habit = AVERAGE) -> Plan:
     """Return when the pause ends the turn, on what is known now; ask again whenever something new is known."""
-    reading = reading_of(evidence.hypothesis, rules.language)
+    reading = reading_of(evidence.hypothesis, rules.language, evidence.expected)
     probability = _TEXT_PROBABILITY[reading] if evidence.audio is None else evidence.audio
     span_ms = rules.max_delay_ms - rules.min_delay_ms
     doubt = min(1.0, max(0.0, (_CLEAR - probability) / (_CLEAR - _CLEARLY_NOT))) ** 2
     floor = _FLOOR_OF[reading]
-    delay_ms = rules.min_delay_ms + span_ms * (floor + (1 - floor) * doubt * _WEIGHT_OF[reading])
-    if reading is Reading.UNKNOWN:
-        delay_ms = max(delay_ms, rules.min_delay_ms + _TEXT_WAIT_MS)
-    if evidence.audio_pending:
-        delay_ms = max(delay_ms, rules.min_delay_ms + _AUDIO_WAIT_MS)
-    delay_ms = min(delay_ms, rules.max_delay_ms)
+    excess_ms = habit.fit(span_ms * (floor + (1 - floor) * doubt * _WEIGHT_OF[reading]))
+    delay_ms = min(max(rules.min_delay_ms + excess_ms, _awaited_ms(evidence, reading, rules)), rules.max_delay_ms)
     return Plan(
         probability,
         _eager_ms(evidence, reading, probability, delay_ms),
         delay_ms,
         _reason(reading, probability, delay_ms, rules),
     )
+
+
+def _awaited_ms(evidence: Evidence, reading: Reading, rules: TurnRules) -> float:
+    """Return the silence in which something is still to come that may change the plan."""
+    awaited_ms = [0.0]
+    if reading is Reading.UNKNOWN:
+        is_long = evidence.expected in LONG_ANSWERS
+        awaited_ms.append(rules.min_delay_ms + (_LONG_ANSWER_WAIT_MS if is_long else _TEXT_WAIT_MS))
+    if evidence.audio_pending:
+        awaited_ms.append(rules.min_delay_ms + _AUDIO_WAIT_MS)
+    if evidence.changed_ms is not None:
+        awaited_ms.append(evidence.changed_ms + _SETTLE_MS)
+    return max(awaited_ms)
 
 
 def _eager_ms(evidence: Evidence, reading: Reading, probability: float, delay_ms: float) -> float:

@@ -18,7 +18,7 @@ from services.turn.engine import AcousticStream, Completeness
 from services.turn.events import TurnEvent
 from services.turn.settings import TurnSettings
 from services.turn.tracker import Question, TurnTracker
-from services.turn.wire import to_hypothesis, to_response
+from services.turn.wire import to_expected, to_hypothesis, to_response
 
 _STALL_STEP_S = 0.04
 """How often a turn whose audio stopped coming is looked at."""
@@ -142,7 +142,7 @@ class Session:
                     "epochs only grow"
                 )
             self._set_epoch(request.agent_state.turn_epoch)
-            events = self._tracker.agent(request.agent_state.speaking)
+            events = self._tracker.agent(request.agent_state.speaking, to_expected(request.agent_state))
         else:
             raise InvalidInput("a second config: the first request configures the stream, open another for another")
         self._emit(events, _Cause(received_s))

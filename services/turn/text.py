@@ -17,7 +17,7 @@ class Reading(Enum):
     UNFINISHED = auto()
     """Breaks off where more must come: "my name is", "I want to", "um"."""
     OPEN = auto()
-    """May well go on: digits being read out, the beginning of a longer sentence of the grammar."""
+    """May well go on: digits or letters being read out, the beginning of a longer sentence of the grammar."""
     NEUTRAL = auto()
     """Words that say neither."""
     COMPLETE = auto()
@@ -32,31 +32,33 @@ class Overlap(Enum):
     WORDS = auto()
 
 
-def _words(text: str) -> frozenset[str]:
+def words(text: str) -> frozenset[str]:
+    """Return the words of a list written as one text."""
     return frozenset(text.split())
 
 
-_CONJUNCTIONS = _words("and or but because if when while whether than although though unless until plus then")
-_DETERMINERS = _words("a an the my your our their its every another some any")
-_PREPOSITIONS = _words("of to for with at from in on about by into between after before during under without near via")
-_FILLERS = _words("um uh er erm uhm hmm hm eh")
-_AUXILIARIES = _words("is are was were am be will would could should can may might must shall do does did has have had")
-_CONTRACTIONS = _words(
+_CONJUNCTIONS = words("and or but because if when while whether than although though unless until plus then")
+_DETERMINERS = words("a an the my your our their its every another some any")
+_PREPOSITIONS = words("of to for with at from in on about by into between after before during under without near via")
+_FILLERS = words("um uh er erm uhm hmm hm eh")
+_AUXILIARIES = words("is are was were am be will would could should can may might must shall do does did has have had")
+_CONTRACTIONS = words(
     "i'm i'd i'll i've we're we'd we'll we've you're they're he's she's let's it's that's there's what's"
 )
-_DANGLING = _words("i we want wants need needs like please-can double triple says called named plus")
+_DANGLING = words("i we want wants need needs like please-can double triple says called named plus")
 _DANGLING_PHRASES = (
     "you know", "i mean", "let me see", "let me think", "let me check", "hold on", "one second", "a second", "tell me",
     "would like", "i think", "i was wondering", "wondering", "looking for", "going to", "trying to", "such as",
     "can you", "could you", "would you", "will you", "can i", "could i", "may i", "how about", "what about", "so",
 )  # fmt: skip
-_SHORT_ANSWER_SUBJECTS = _words("it he she that this there i you we they yes no one what which who how where")
-_QUESTION_WORDS = _words("what who whom where which when why how")
-_DIGITS = _words("zero oh one two three four five six seven eight nine 0 1 2 3 4 5 6 7 8 9")
+_SHORT_ANSWER_SUBJECTS = words("it he she that this there i you we they yes no one what which who how where")
+_QUESTION_WORDS = words("what who whom where which when why how")
+_DIGITS = words("zero oh one two three four five six seven eight nine")
+_TIMES = {"double": 2, "triple": 3}
 _OPEN_DIGITS = range(2, 10)
-"""Single digits in a row that read as a number still being told; ten are a telephone number."""
+"""Digits in a row that read as a number still being told; ten are a telephone number."""
 
-_COMPLETE_ALONE = _words(
+_COMPLETE_ALONE = words(
     "yes no yeah yep yup nope nah okay ok sure right correct exactly absolutely definitely hello hi hey morning "
     "afternoon evening good thanks perfect great fine wonderful alright stop cancel help repeat pardon sorry"
 )
@@ -68,7 +70,7 @@ _COMPLETE_ENDINGS = (
     "i'm done", "never mind", "of course", "it is", "i am", "i do", "i don't", "i did", "i would", "i have",
 )  # fmt: skip
 
-_BACKCHANNEL_WORDS = _words(
+_BACKCHANNEL_WORDS = words(
     "uh huh uhhuh uh-huh mm mmm mhm hm hmm mm-hm mm-hmm mmhm mmhmm um er ah aha oh yeah yep yup yes ya okay ok right "
     "sure alright cool nice great good wow indeed exactly"
 )
@@ -78,17 +80,19 @@ _BREAKS_OFF = ("...", "\u2026", ",", "-", "\u2013", "\u2014", ":")
 _TOKEN = re.compile(r"[a-z0-9]+(?:['-][a-z0-9]+)*")
 
 
-def _tokens(text: str) -> list[str]:
+def tokens_of(text: str) -> list[str]:
+    """Return the words of `text` in lower case, without punctuation; digits written together stay one."""
     return _TOKEN.findall(text.lower().replace("\u2019", "'"))
 
 
-def _is_english(language: str) -> bool:
+def is_english(language: str) -> bool:
+    """Return whether the English rules are for this BCP 47 tag; none given is English."""
     return language.lower().split("-")[0] in ("", "en")
 
 
 def _ends_with(tokens: list[str], phrase: str) -> bool:
-    words = phrase.split()
-    return tokens[-len(words) :] == words
+    ending = phrase.split()
+    return tokens[-len(ending) :] == ending
 
 
 def read(text: str, language: str = "en") -> Reading:
@@ -101,16 +105,16 @@ def read(text: str, language: str = "en") -> Reading:
         return Reading.UNKNOWN
     if stripped.endswith(_BREAKS_OFF):
         return Reading.UNFINISHED
-    if not _is_english(language):
+    if not is_english(language):
         return Reading.COMPLETE if stripped.endswith(("?", "!")) else Reading.NEUTRAL
-    tokens = _tokens(stripped)
+    tokens = tokens_of(stripped)
     if not tokens:
         return Reading.UNKNOWN
     if stripped.endswith(("?", "!")) or _is_complete(tokens):
         return Reading.COMPLETE
     if _is_unfinished(tokens):
         return Reading.UNFINISHED
-    return Reading.OPEN if _trailing_digits(tokens) in _OPEN_DIGITS else Reading.NEUTRAL
+    return Reading.OPEN if _is_read_out(tokens) else Reading.NEUTRAL
 
 
 def _is_complete(tokens: list[str]) -> bool:
@@ -130,13 +134,39 @@ def _is_unfinished(tokens: list[str]) -> bool:
     return any(_ends_with(tokens, phrase) for phrase in _DANGLING_PHRASES)
 
 
-def _trailing_digits(tokens: list[str]) -> int:
+def digits_in(token: str) -> int:
+    """Return how many digits one word is: "five" is one, "555-1234" seven, "table" none."""
+    if token in _DIGITS:
+        return 1
+    joined = token.replace("-", "")
+    return len(joined) if joined.isdecimal() else 0
+
+
+def is_letter(token: str) -> bool:
+    """Return whether one word may be a letter being spelled."""
+    return len(token) == 1 and token.isalpha()
+
+
+def digits_at_end(tokens: list[str]) -> int:
+    """Return how many digits the text ends with: "double five one" and "551" are three."""
     count = 0
-    for token in reversed(tokens):
-        if token not in _DIGITS:
+    for position in range(len(tokens) - 1, -1, -1):
+        digits = digits_in(tokens[position])
+        if not digits and tokens[position] not in _TIMES:
             break
-        count += 1
+        count += digits * (_TIMES.get(tokens[position - 1], 1) if position else 1)
     return count
+
+
+def letters_at_end(tokens: list[str]) -> int:
+    """Return how many letters in a row the text ends with, as in "s m i t"."""
+    return next((count for count, token in enumerate(reversed(tokens)) if not is_letter(token)), len(tokens))
+
+
+def _is_read_out(tokens: list[str]) -> bool:
+    """Return whether the text ends in digits or letters that are being told one by one."""
+    in_a_row = len(tokens) >= 2 and digits_in(tokens[-2]) > 0
+    return (in_a_row and digits_at_end(tokens) in _OPEN_DIGITS) or letters_at_end(tokens) >= 2
 
 
 def read_overlap(text: str, language: str = "en") -> Overlap:
@@ -144,9 +174,9 @@ def read_overlap(text: str, language: str = "en") -> Overlap:
 
     A bare "yes" goes along with the agent; "no", "stop" and "wait" do not.
     """
-    if not _is_english(language):
+    if not is_english(language):
         return Overlap.WORDS if text.strip() else Overlap.NO_WORDS
-    tokens = _tokens(text)
+    tokens = tokens_of(text)
     if not tokens:
         return Overlap.NO_WORDS
     rest = " ".join(tokens)

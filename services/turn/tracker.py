@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from services.turn import dispute, endpointing
+from services.turn.adapting import AVERAGE, PauseHistory
 from services.turn.dispute import Floor, SpeechOver, Verdict
 from services.turn.endpointing import Evidence, Plan, TurnRules
 from services.turn.engine import Capabilities, Frame
@@ -18,6 +19,7 @@ from services.turn.events import (
     EagerEndOfTurn,
     EndOfTurn,
     EndReason,
+    Expected,
     Hypothesis,
     Interruption,
     InterruptionReason,
@@ -27,6 +29,21 @@ from services.turn.events import (
     TurnResumed,
 )
 from services.turn.gate import Change, SpeechGate
+from services.turn.text import tokens_of
+
+CUT_OFF_MS = 1000
+"""Speech this soon after the end of a turn goes on with it: the answer has hardly begun and is not replied to."""
+PROMPT_MS = 600
+"""Silence after the agent's last word within which an answer is begun at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """A turn that was said to be over; what follows shows whether it was."""
+
+    at_ms: float
+    speech_end_ms: float
+    is_prompt: bool
 
 
 @dataclass(slots=True)
@@ -40,7 +57,12 @@ class _Turn:
     audio: float | None = None
     audio_pending: bool = False
     hypothesis: Hypothesis | None = None
+    changes: int = 0
+    changed_ms: float | None = None
     plan: Plan | None = None
+    is_prompt: bool = False
+    follows: _Ended | None = None
+    """The turn that this may be the rest of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +84,10 @@ class TurnTracker:
         self._turn: _Turn | None = None
         self._passed: _Turn | None = None
         self._agent_speaks = False
+        self._agent_silent_ms: float | None = None
+        self._expected = Expected.UNSPECIFIED
+        self._history = PauseHistory(rules.min_delay_ms) if rules.adapts else None
+        self._ended: _Ended | None = None
         self._examined_ms = 0.0
         self._received_ms = 0.0
         self._missing_ms = 0.0
@@ -112,24 +138,31 @@ class TurnTracker:
         turn = self._turn or self._late_overlap(hypothesis)
         if turn is None:
             return []
+        self._note_change(turn, hypothesis)
         turn.hypothesis, turn.plan = hypothesis, None
         self._turn = turn
         self._consider(self._received_ms)
         return self._flush()
 
-    def agent(self, speaking: bool) -> list[TurnEvent]:
-        """Take whether the agent's voice is being played."""
+    def agent(self, speaking: bool, expected: Expected = Expected.UNSPECIFIED) -> list[TurnEvent]:
+        """Take whether the agent's voice is being played, and what kind of answer its last words ask for."""
+        turn = self._turn
+        if expected is not self._expected:
+            self._expected = expected
+            if turn is not None:
+                turn.plan = None
         changed, self._agent_speaks = speaking != self._agent_speaks, speaking
         if not changed:
             return []
+        self._agent_silent_ms = None if speaking else self._received_ms
         self._passed = None
-        turn = self._turn
         if turn is None:
             return []
         if speaking and turn.floor is Floor.CALLER:
             turn.floor = Floor.DISPUTED
         elif not speaking and turn.floor is Floor.DISPUTED:
             turn.floor = Floor.CALLER
+            self._went_on(turn)
             self._ask()
         self._consider(self._received_ms)
         return self._flush()
@@ -168,13 +201,46 @@ class TurnTracker:
         self._out.append(SpeechStarted(self._examined_ms, onset_ms, probability))
         turn = self._turn
         if turn is None:
-            self._turn = _Turn(onset_ms, Floor.DISPUTED if self._agent_speaks else Floor.CALLER)
+            self._open(onset_ms)
             return
+        if self._history is not None and turn.floor is not Floor.DISPUTED:
+            self._history.paused(onset_ms - turn.end_ms)
         if turn.eager:
             self._out.append(TurnResumed(self._examined_ms))
         turn.eager = turn.audio_pending = False
         turn.audio = turn.plan = turn.hypothesis = None  # the text so far says nothing of what is being added
         turn.ticket = 0
+
+    def _open(self, onset_ms: float) -> None:
+        """Open a turn, and settle whether the one before it was over."""
+        turn = self._turn = _Turn(onset_ms, Floor.DISPUTED if self._agent_speaks else Floor.CALLER)
+        silent_ms, ended, self._ended = self._agent_silent_ms, self._ended, None
+        turn.is_prompt = silent_ms is not None and 0 <= onset_ms - silent_ms <= PROMPT_MS
+        if ended is None:
+            return
+        if onset_ms - ended.at_ms <= CUT_OFF_MS:
+            turn.follows = ended
+            if turn.floor is Floor.CALLER:
+                self._went_on(turn)
+        elif self._history is not None:
+            self._history.ended(prompt=ended.is_prompt)
+
+    def _went_on(self, turn: _Turn) -> None:
+        """Note that the caller goes on to speak: the turn that this is the rest of was cut off."""
+        if turn.follows is not None and self._history is not None:
+            self._history.paused(turn.onset_ms - turn.follows.speech_end_ms, cut_off=True)
+        turn.follows = None
+
+    def _note_change(self, turn: _Turn, hypothesis: Hypothesis) -> None:
+        """Note when the text changes in a pause. Once is the recogniser catching up; again, and it is not done."""
+        if self._gate.in_speech:
+            return
+        before = turn.hypothesis.text if turn.hypothesis is not None else ""
+        if hypothesis.is_final:
+            turn.changed_ms = None
+        elif tokens_of(before) != tokens_of(hypothesis.text):
+            turn.changes += 1
+            turn.changed_ms = self._silence_ms(self._received_ms) if turn.changes > 1 else None
 
     def _on_stopped(self) -> None:
         gate, turn = self._gate, self._turn
@@ -183,6 +249,7 @@ class TurnTracker:
         if turn is not None:
             turn.speech_ms += speech_ms
             turn.end_ms = gate.end_ms
+            turn.changes, turn.changed_ms = 0, None
             self._ask()
 
     def _ask(self) -> None:
@@ -217,8 +284,9 @@ class TurnTracker:
             if self._fixed_delay_ms is not None:
                 turn.plan = Plan(1.0, 0.0, self._fixed_delay_ms, EndReason.COMPLETE)
             else:
-                evidence = Evidence(turn.audio, turn.audio_pending, turn.hypothesis)
-                turn.plan = endpointing.plan(evidence, self._rules)
+                evidence = Evidence(turn.audio, turn.audio_pending, turn.hypothesis, turn.changed_ms, self._expected)
+                habit = AVERAGE if self._history is None else self._history.habit
+                turn.plan = endpointing.plan(evidence, self._rules, habit)
         return turn.plan
 
     def _dispute(self, turn: _Turn, silence_ms: float) -> None:
@@ -236,11 +304,13 @@ class TurnTracker:
     def _interrupt(self, turn: _Turn, reason: InterruptionReason) -> None:
         turn.floor = Floor.TAKEN
         self._passed = None
+        self._went_on(turn)
         self._out.append(Interruption(self._examined_ms, reason, turn.onset_ms))
         self._ask()
 
     def _pass(self, turn: _Turn) -> None:
         self._turn, self._passed = None, turn
+        self._ended, turn.follows = turn.follows or self._ended, None
         self._missing_ms = 0.0
         self._out.append(Backchannel(self._examined_ms, turn.onset_ms, turn.speech_ms))
 
@@ -254,6 +324,7 @@ class TurnTracker:
         self._turn = None
         self._missing_ms = 0.0
         self._question = None
+        self._ended = _Ended(self._examined_ms, self._gate.end_ms, turn.is_prompt)
         self._out.append(
             EndOfTurn(self._examined_ms, plan.probability, silence_ms, reason, self._gate.end_ms, turn.speech_ms)
         )

@@ -11,6 +11,7 @@ from services.turn.events import (
     Backchannel,
     EagerEndOfTurn,
     EndOfTurn,
+    Expected,
     Hypothesis,
     Interruption,
     SpeechStarted,
@@ -32,6 +33,7 @@ def to_rules(config: pb.DetectConfig) -> TurnRules:
         interruption_speech_ms=config.interruption_speech_ms or default.interruption_speech_ms,
         backchannel_silence_ms=config.backchannel_silence_ms or default.backchannel_silence_ms,
         language=config.language or default.language,
+        adapts=not config.fixed_endpointing,
     )
     if not 0.0 < rules.speech_threshold < 1.0:
         raise InvalidInput(f"speech_threshold {rules.speech_threshold} is no probability: send 0 to 1, or 0 for 0.5")
@@ -52,6 +54,14 @@ def to_hypothesis(update: pb.HypothesisUpdate) -> Hypothesis:
     if len(update.text) > _MAX_TEXT:
         raise InvalidInput(f"hypothesis.text of {len(update.text)} characters: one turn has at most {_MAX_TEXT}")
     return Hypothesis(update.text, update.is_final, update.confidence, update.matches_grammar, update.has_grammar)
+
+
+def to_expected(state: pb.AgentState) -> Expected:
+    """Return what the agent asked for; a kind that only newer clients know counts as not known."""
+    try:
+        return Expected(state.expects)
+    except ValueError:
+        return Expected.UNSPECIFIED
 
 
 def to_ready(capabilities: Capabilities, epoch: int) -> pb.DetectResponse:
