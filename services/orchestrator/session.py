@@ -27,7 +27,8 @@ from services.orchestrator.sessions.keeper import Keeper
 from services.orchestrator.sessions.store import SessionRecord
 from services.orchestrator.sessions.turns import turn_entry
 from services.orchestrator.setup import CallSetup, deadlines_of
-from services.orchestrator.speaking import Speaking, SpeakingHooks
+from services.orchestrator.speaking import Speaking
+from services.orchestrator.speaking_hooks import SpeakingHooks
 from services.orchestrator.stages.channels import Stages
 from services.orchestrator.stages.stream import StageError, wait_until_up
 from services.orchestrator.state import TurnState, step, watchdog
@@ -191,7 +192,7 @@ class Session:
             self._history.messages.pop()
         self.dispatch(ev.CallStarted(greet=not setup.is_resumed, unanswered_text=unanswered))
         running.append(self._tasks.create_task(self._read_caller(requests), name="caller-reader"))
-        self._speaking.keep_sentences()
+        self._speaking.sentences.keep()
 
     async def _read_caller(self, requests: AsyncIterator[bytes]) -> None:
         try:

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
 
 from voice.common.v1 import common_pb2
 from voice.llm.v1 import llm_pb2
@@ -19,11 +16,14 @@ from services.orchestrator import events as ev
 from services.orchestrator import messages
 from services.orchestrator.agent import Agent
 from services.orchestrator.asking import Asking
-from services.orchestrator.canned import Canned, CannedSpeech, Engine, engine_of
+from services.orchestrator.canned import CannedSpeech
+from services.orchestrator.endings import Endings
 from services.orchestrator.history import History, Message, ToolCall
-from services.orchestrator.latency import Line, Marks, RoundTrip, ServerTiming
+from services.orchestrator.latency import Marks, ServerTiming
 from services.orchestrator.playback import Playback, PlaybackHooks
 from services.orchestrator.reply import Reply, ReplyHooks, ReplyLimits
+from services.orchestrator.sentences import SentenceHooks, Sentences
+from services.orchestrator.speaking_hooks import SpeakingHooks
 from services.orchestrator.stages.channels import Stages
 from services.orchestrator.stages.llm import ModelLine
 from services.orchestrator.stages.stream import StageError, as_stage_error
@@ -31,31 +31,11 @@ from services.orchestrator.stages.tts import Speech, SpeechHooks, tts_config
 from services.orchestrator.timeline import TimedWord
 from services.orchestrator.tools.base import Tool
 from services.orchestrator.tools.running import ToolRunner
-from services.orchestrator.tracing import CallTrace, TurnTexts
+from services.orchestrator.tracing import CallTrace
 
 log = logging.getLogger(__name__)
 
 PROGRESS_EVERY_MS = 5_000
-ACKNOWLEDGE_MS = 200
-"""After an interruption, how long the caller's own word on its position is waited for."""
-
-
-@dataclass(frozen=True, slots=True)
-class SpeakingHooks:
-    """What speaking needs and tells. All run on the event loop."""
-
-    dispatch: Callable[[ev.Event], None]
-    send: Callable[[bytes], None]
-    spawn: Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]]
-    agent_speaks: Callable[[bool, int], None]
-    info: Callable[[str, common_pb2.EngineInfo], None]
-    changed: Callable[[], None]
-    """The history changed: keep it."""
-    summarised: Callable[[Reply, Sequence[Line], float], None]
-    """A turn is complete: its lines, and their sum where it answered speech."""
-    failed: Callable[[StageError], None]
-    """A stage failed: tell the caller."""
-    on_gave_up: Callable[[StageError], None]
 
 
 class Speaking:
@@ -81,13 +61,9 @@ class Speaking:
         self._history = history
         self._tools = ToolRunner(tools, history, session_id, hooks.send, hooks.changed, trace)
         self._asking = Asking(agent, tools.values(), session_id, trace)
-        self._canned = canned
-        self._engine: Engine = ("", "")
-        self._keeps_sentences = False
         self._hooks = hooks
         self._sends_progress = sends_progress
         self._trace = trace
-        self._round_trip = RoundTrip()
         self._limits = ReplyLimits(
             settings.first_token_ms, settings.next_token_ms, settings.first_audio_ms, settings.max_tool_rounds
         )
@@ -95,12 +71,23 @@ class Speaking:
         self._reply: Reply | None = None
         self._making: asyncio.Task[None] | None = None
         self._is_audible = False
-        self._awaiting_position: asyncio.Event | None = None
         self._progress_told_ms = 0.0
         self.playback = Playback(
             audio_format,
             PlaybackHooks(self._send_frame, self._on_began, self._on_progress, self._on_played),
             asyncio.get_running_loop(),
+        )
+        self._endings = Endings(self.playback, hooks, trace)
+        self.sentences = Sentences(
+            canned,
+            agent,
+            audio_format,
+            SentenceHooks(
+                spawn=hooks.spawn,
+                speak=lambda reply, phrase_id, text: self._speak(reply.epoch, phrase_id, text),
+                hush=lambda reply: self.speech.cancel(reply.epoch),
+                play=lambda reply, phrase_id, pcm: self._play(reply, phrase_id, pcm, is_last=True, timing=None),
+            ),
         )
         self.speech = Speech(
             stages,
@@ -120,17 +107,7 @@ class Speaking:
 
     def _on_ready(self, info: common_pb2.EngineInfo) -> None:
         self._hooks.info("tts", info)
-        is_another, self._engine = engine_of(info) != self._engine, engine_of(info)
-        if is_another and self._keeps_sentences:
-            self.keep_sentences()
-
-    def keep_sentences(self) -> None:
-        """Have the agent's fixed sentences ready, in the voice that now speaks; from here on also in any that follows.
-
-        To be called once the call has begun, so that the greeting is not waited for behind them.
-        """
-        self._keeps_sentences = True
-        self._hooks.spawn(self._canned.prepare(self._agent, self._format, self._engine), "canned-speech")
+        self.sentences.on_voice(info)
 
     def expect_words(self, epoch: int) -> None:
         """Make ready: the caller began to speak, and what the model will be shown before the words is known."""
@@ -191,31 +168,15 @@ class Speaking:
         reply.said = self._history.add(Message("assistant", text))
         phrase_id = reply.timeline.add_phrase(text)
         self._tell_transcript(reply, text)
-        canned = self._canned.get(self._agent, self._format, phrase, self._engine)
-        if canned is not None:
-            self._play_canned(reply, phrase_id, canned)
-            return
-        reply.expect(phrase_id)
-        self._speak(reply.epoch, phrase_id, text)
         try:
-            await reply.await_synthesis()
+            await self.sentences.say(reply, phrase_id, phrase)
         except StageError as error:
-            spare = self._canned.spare(self._agent, self._format, phrase)
-            if spare is None or reply.timeline.audio_ms:
-                self._fail(reply, error)
-            else:  # better in another voice than not at all
-                self.speech.cancel(reply.epoch)
-                self._play_canned(reply, phrase_id, spare)
+            self._fail(reply, error)
         else:
             self.playback.finish()
 
     def _speak(self, epoch: int, phrase_id: int, text: str) -> None:
         self.speech.speak(epoch, phrase_id, text, self._trace.traceparent(epoch))
-
-    def _play_canned(self, reply: Reply, phrase_id: int, canned: Canned) -> None:
-        reply.timeline.add_words(phrase_id, canned.words)
-        self._play(reply, phrase_id, canned.pcm, is_last=True, timing=None)
-        self.playback.finish()
 
     def _fail(self, reply: Reply, error: StageError) -> None:
         if reply is not self._reply:
@@ -249,10 +210,7 @@ class Speaking:
         self._hooks.send(encode_agent_audio(epoch, offset_ms, pcm))
 
     def _on_began(self, epoch: int) -> None:
-        now_s = time.monotonic()
-        self._round_trip.sent(epoch, now_s)
-        if self._reply is not None:
-            self._reply.marks.mark("played", now_s)
+        self._endings.began(self._reply, epoch)
         self._is_audible = True
         self._hooks.agent_speaks(True, epoch)
         self._hooks.dispatch(ev.AudioBegan(epoch))
@@ -267,7 +225,7 @@ class Speaking:
         reply = self._reply
         if reply is None or reply.epoch != epoch:
             return
-        self._summarise(reply, reply.timeline.text)
+        self._endings.summarise(reply, reply.timeline.text)
         self._reply = None
         self._silent()
         self._hooks.dispatch(ev.PlaybackDone(epoch, reply.close))
@@ -284,7 +242,7 @@ class Speaking:
         if self.playback.epoch == epoch:
             self._hooks.send(messages.pause_playback(epoch))
             self.playback.pause()
-            self._round_trip.forget()
+            self._endings.paused()
 
     def resume(self, epoch: int) -> None:
         """Go on where it paused."""
@@ -317,12 +275,7 @@ class Speaking:
             self._truncate(reply)
 
     async def _truncate_when_acknowledged(self, reply: Reply) -> None:
-        self._awaiting_position = asyncio.Event()
-        try:
-            async with asyncio.timeout(ACKNOWLEDGE_MS / 1000):
-                await self._awaiting_position.wait()
-        except TimeoutError:
-            log.info("no playback position from the caller: the pacing clock decides what was heard")
+        await self._endings.acknowledged()
         self._truncate(reply)
 
     def _truncate(self, reply: Reply) -> None:
@@ -338,7 +291,7 @@ class Speaking:
         self._silent()
         heard = reply.truncate(self.playback.position_ms())
         self.playback.clear()
-        self._summarise(reply, heard)
+        self._endings.summarise(reply, heard)
         self._hooks.changed()
 
     def _end_of_reply(self) -> None:
@@ -350,24 +303,9 @@ class Speaking:
             self._hooks.send(messages.clear_playback(self._reply.epoch))
             self._finish_early()
 
-    def _summarise(self, reply: Reply, heard: str) -> None:
-        lines = [] if reply.is_canned else reply.marks.lines(self._round_trip.ms)  # nobody waited for a fixed sentence
-        response_ms = reply.marks.response_ms(self._round_trip.ms)
-        self._hooks.send(messages.turn_summary(reply, heard, lines, response_ms))
-        texts = TurnTexts(reply.user_text, reply.timeline.text, heard)
-        self._trace.summarised(
-            reply.epoch, lines, reply.outcome, texts, interrupted=reply.interrupted, tool_calls=reply.tool_calls
-        )
-        self._hooks.summarised(reply, lines, response_ms)
-        self._hooks.changed()
-
     def acknowledge(self, epoch: int, played_ms: int) -> None:
         """Take the caller's playback position."""
-        self.playback.acknowledge(epoch, played_ms)
-        self._round_trip.acknowledged(epoch, played_ms, time.monotonic())
-        self._trace.acknowledged(epoch)
-        if self._awaiting_position is not None and epoch == self.playback.epoch:
-            self._awaiting_position.set()
+        self._endings.acknowledge(epoch, played_ms)
 
     def close(self) -> None:
         """Record what was heard when the call ends in the middle of a reply, and leave no stream open."""
