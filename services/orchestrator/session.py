@@ -9,31 +9,27 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Seque
 from typing import Any
 
 from voice.asr.v1 import asr_pb2
-from voice.common.v1 import common_pb2
 from voice.orchestrator.v1 import orchestrator_pb2 as pb
 
 from services.common.errors import ParleyError
 from services.orchestrator import events as ev
 from services.orchestrator import messages
-from services.orchestrator.caller import CallerHooks, CallerInput
+from services.orchestrator.alarm import Alarm
+from services.orchestrator.assembly import SessionHooks, assemble
 from services.orchestrator.canned import CannedSpeech
 from services.orchestrator.history import History
 from services.orchestrator.latency import Line
-from services.orchestrator.listening import Listening, ListeningHooks
 from services.orchestrator.metering import CallMeter
+from services.orchestrator.notices import Notices
 from services.orchestrator.outbox import CallerGone, Outbox
 from services.orchestrator.reply import Reply
 from services.orchestrator.sessions.keeper import Keeper
 from services.orchestrator.sessions.store import SessionRecord
 from services.orchestrator.sessions.turns import turn_entry
 from services.orchestrator.setup import CallSetup, deadlines_of
-from services.orchestrator.speaking import Speaking
-from services.orchestrator.speaking_hooks import SpeakingHooks
 from services.orchestrator.stages.channels import Stages
-from services.orchestrator.stages.stream import StageError, wait_until_up
-from services.orchestrator.state import TurnState, step, watchdog
-from services.orchestrator.tracing import CallTrace
-from services.orchestrator.turn_marks import TurnMarks
+from services.orchestrator.stages.stream import wait_until_up
+from services.orchestrator.state import TurnState, step
 
 log = logging.getLogger(__name__)
 
@@ -53,20 +49,18 @@ class Session:
         self._keeper = keeper
         self._meter = meter
         self._deadlines = deadlines_of(stages.settings)
+        self._alarm = Alarm(self._deadlines, self.dispatch)
         self._history = History.from_json(setup.record.messages)
         self._state = TurnState(last_epoch=setup.record.last_epoch, epoch=setup.record.last_epoch)
         self._turns = setup.record.turns
         self._events: deque[ev.Event] = deque()
         self._is_stepping = False
-        self._engines: dict[str, common_pb2.EngineInfo] = {}
         self._end_reason = ""
-        self._loop = asyncio.get_running_loop()
-        self._timer: asyncio.TimerHandle | None = None
-        self._timer_key: object = None
         self._over = asyncio.Event()
         self._failure: ParleyError | None = None
         self._tasks: asyncio.TaskGroup
         self._tool_tasks: set[asyncio.Task[None]] = set()
+        self._spawned: set[asyncio.Task[None]] = set()
         self.closed = asyncio.Event()
         """Set once the call is over and its record is kept."""
         self.session_id = setup.record.session_id
@@ -87,12 +81,16 @@ class Session:
     async def run(self, requests: AsyncIterator[bytes], write: Callable[[bytes], Awaitable[None]]) -> None:
         """Hold the conversation until it ends or the caller is gone. Raises NotReady where a stage is down then."""
         self._outbox = Outbox(write, self._on_stuck)
+        self._notices = Notices(self._outbox.send, self.dispatch)
         forget = self._stages.on_unhealthy(self._on_unhealthy)
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
-                self._assemble()
-                running = [tasks.create_task(stream.run(), name=f"{stream.stage}-stream") for stream in self._streams()]
+                self._parts = assemble(
+                    self._setup, self._stages, self._canned, self._history, self._notices, self._hooks()
+                )
+                streams = self._parts.streams
+                running = [tasks.create_task(stream.run(), name=f"{stream.stage}-stream") for stream in streams]
                 running.append(tasks.create_task(self._write_caller(), name="caller-writer"))
                 await self._begin(requests, running)
                 await self._over.wait()
@@ -103,75 +101,21 @@ class Session:
                 raise self._failure
         finally:
             forget()
-            self._stop_timer()
-            self._speaking.close()
-            self._trace.close(self._turns, self._end_reason)
+            self._alarm.stop()
+            self._parts.speaking.close()
+            self._parts.trace.close(self._turns, self._end_reason)
             self._meter.ended(self._end_reason, self._state.phase)
             self._keep()
 
-    def _streams(self) -> tuple[Any, ...]:
-        return self._listening.asr, self._listening.turn, self._speaking.speech.stream
-
-    def _assemble(self) -> None:
-        setup = self._setup
-        self._spawned: set[asyncio.Task[None]] = set()
-        self._listening = Listening(
-            self._stages,
-            setup.agent,
-            setup.audio_format,
-            self.session_id,
-            ListeningHooks(
-                dispatch=self.dispatch,
-                hypothesis=self._on_hypothesis,
-                turn_event=lambda response: self._turn_marks.on_turn(response),
-                info=self._engines.__setitem__,
-                on_lost=self._on_stage_lost,
-                on_gave_up=self._on_stage_gave_up,
-            ),
-        )
-        hearing = self._listening.hearing
-        self._turn_marks = TurnMarks(hearing)
-        self._trace = CallTrace(
-            self.session_id,
-            self.agent_name,
-            is_resumed=setup.is_resumed,
-            tells_text=setup.tells_text,
-            arrival_s=hearing.arrival_s,
-        )
-        self._speaking = Speaking(
-            self._stages,
-            setup.agent,
-            setup.audio_format,
-            self.session_id,
-            self._history,
-            setup.tools,
-            self._canned,
-            SpeakingHooks(
-                dispatch=self.dispatch,
-                send=self._outbox.send,
-                spawn=self._spawn,
-                agent_speaks=self._listening.agent_speaks,
-                info=self._engines.__setitem__,
-                changed=self._keep,
-                summarised=self._on_summarised,
-                failed=self._on_stage_lost,
-                on_gave_up=self._on_stage_gave_up,
-            ),
-            setup.sends_progress,
-            self._trace,
-        )
-        self._caller = CallerInput(
-            setup.audio_format,
-            CallerHooks(
-                audio=hearing.on_audio,
-                progress=self._speaking.acknowledge,
-                dispatch=self.dispatch,
-                tool_result=setup.client_tools.on_result,
-                refuse=self._refuse,
-                end=lambda: self._end(ev.CloseReason.CALLER),
-            ),
-            burst_ms=self._stages.settings.audio_burst_ms,
-            max_chunk_ms=self._stages.settings.max_chunk_ms,
+    def _hooks(self) -> SessionHooks:
+        return SessionHooks(
+            dispatch=self.dispatch,
+            send=self._outbox.send,
+            spawn=self._spawn,
+            hypothesis=self._on_hypothesis,
+            changed=self._keep,
+            summarised=self._on_summarised,
+            end=lambda: self._end(ev.CloseReason.CALLER),
         )
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
@@ -183,21 +127,21 @@ class Session:
 
     async def _begin(self, requests: AsyncIterator[bytes], running: list[asyncio.Task[None]]) -> None:
         setup = self._setup
-        await wait_until_up(self._streams(), self._stages.settings.stage_ready_ms)
-        self._outbox.send(messages.started(self.session_id, self.agent_name, setup.is_resumed, self._engines))
-        self._meter.began(self.agent_name, self._listening.hearing.arrival_s)
+        await wait_until_up(self._parts.streams, self._stages.settings.stage_ready_ms)
+        self._outbox.send(messages.started(self.session_id, self.agent_name, setup.is_resumed, self._parts.engines))
+        self._meter.began(self.agent_name, self._parts.listening.hearing.arrival_s)
         log.info("call started", extra={"agent": self.agent_name, "resumed": setup.is_resumed})
         unanswered = self._history.unanswered_text if setup.is_resumed else ""
         if unanswered:
             self._history.messages.pop()
         self.dispatch(ev.CallStarted(greet=not setup.is_resumed, unanswered_text=unanswered))
         running.append(self._tasks.create_task(self._read_caller(requests), name="caller-reader"))
-        self._speaking.sentences.keep()
+        self._parts.speaking.sentences.keep()
 
     async def _read_caller(self, requests: AsyncIterator[bytes]) -> None:
         try:
             async for raw in requests:
-                self._caller.on_message(raw)
+                self._parts.caller.on_message(raw)
                 if self._over.is_set():
                     return
             log.info("the caller is gone; the session can be resumed")
@@ -232,7 +176,7 @@ class Session:
     def _end(self, reason: ev.CloseReason) -> None:
         if not self._over.is_set():
             self._end_reason = reason.value
-            self._speaking.close()
+            self._parts.speaking.close()
             self._outbox.send(messages.ended(reason))
             log.info("call ended", extra={"reason": reason.value, "turns": self._turns})
             self._over.set()
@@ -275,34 +219,36 @@ class Session:
                 self._step(self._events.popleft())
         finally:
             self._is_stepping = False
-        self._arm()
+        if not self._over.is_set():
+            self._alarm.set(self._state)
 
     def _step(self, event: ev.Event) -> None:
         before = self._state
         self._state, actions = step(before, event, self._deadlines)
         if (before.phase, before.epoch) != (self._state.phase, self._state.epoch):
             self._outbox.send(messages.state_changed(self._state.phase, self._state.epoch))
-        self._trace.stepped(event, actions)
+        self._parts.trace.stepped(event, actions)
         for action in actions:
             self._act(action)
         self._meter.stepped(before, event, actions)
 
     def _act(self, action: ev.Action) -> None:
-        hearing, speaking = self._listening.hearing, self._speaking
+        parts = self._parts
+        hearing, speaking = parts.listening.hearing, parts.speaking
         match action:
             case ev.OpenUtterance(epoch, onset_ms):
-                self._turn_marks.opened(epoch)
-                hearing.open_utterance(epoch, onset_ms, self._trace.traceparent(epoch))
+                parts.marks.opened(epoch)
+                hearing.open_utterance(epoch, onset_ms, parts.trace.traceparent(epoch))
                 speaking.expect_words(epoch)
             case ev.Finalize(epoch, finalize_id):
-                self._turn_marks.asked(finalize_id)
+                parts.marks.asked(finalize_id)
                 hearing.finalize(finalize_id)
                 speaking.expect_reply(epoch)
             case ev.CloseUtterance():
                 hearing.close_utterance()
             case ev.StartReply(epoch, user_text):
                 self._turns += 1
-                speaking.start_reply(epoch, user_text, self._turn_marks.take(epoch))
+                speaking.start_reply(epoch, user_text, parts.marks.take(epoch))
             case ev.Say(epoch, phrase, close):
                 speaking.say(epoch, phrase, close)
             case ev.CancelReply(epoch, unsay_user):
@@ -312,37 +258,14 @@ class Session:
             case ev.ResumePlayback(epoch):
                 speaking.resume(epoch)
             case ev.RestartRecogniser():
-                self._listening.asr.restart("it did not finalise in time")
+                parts.listening.asr.restart("it did not finalise in time")
             case ev.EndCall(reason):
                 self._end(reason)
-
-    # --- watchdog -----------------------------------------------------------------------------------------------------
-
-    def _arm(self) -> None:
-        state = self._state
-        dog = watchdog(state)
-        key = (dog, state.epoch, state.utterance, state.activity)
-        if key == self._timer_key:
-            return
-        self._stop_timer()
-        self._timer_key = key
-        if dog is not None and not self._over.is_set():
-            self._timer = self._loop.call_later(self._deadlines.of(dog) / 1000, self._expire, dog)
-
-    def _expire(self, dog: ev.Watchdog) -> None:
-        log.info("watchdog", extra={"waited_for": dog.value})
-        self._timer_key = None
-        self.dispatch(ev.WatchdogExpired(dog))
-
-    def _stop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
 
     # --- what the stages say ------------------------------------------------------------------------------------------
 
     def _on_hypothesis(self, response: asr_pb2.RecognizeResponse) -> str:
-        self._turn_marks.on_hypothesis(response)
+        self._parts.marks.on_hypothesis(response)
         epoch, hypothesis = response.turn_epoch, response.hypothesis
         if epoch != self._state.utterance or not hypothesis.text:
             return ""
@@ -355,29 +278,10 @@ class Session:
         return text
 
     def _on_unhealthy(self, stage: str) -> None:
-        for stream in self._streams():
+        for stream in self._parts.streams:
             if stream.stage == stage:
                 stream.restart("it does not answer health checks")
 
-    def _on_stage_lost(self, error: StageError) -> None:
-        if error.is_draining:
-            log.info("stage is replaced", extra={"stage": error.stage})
-            return
-        log.warning("stage failed", extra={"stage": error.stage, "error": error.detail})
-        self._outbox.send(messages.error(pb.ERROR_CODE_STAGE_FAILED, str(error), stage=error.stage))
-
-    def _on_stage_gave_up(self, error: StageError) -> None:
-        log.error("stage stays down", extra={"stage": error.stage, "error": error.detail})
-        fatal = messages.error(pb.ERROR_CODE_STAGE_FAILED, str(error), stage=error.stage, is_fatal=True)
-        self._outbox.send(fatal)
-        self.dispatch(ev.StageGaveUp())
-
-    # --- what the caller says -----------------------------------------------------------------------------------------
-
-    def _refuse(self, code: pb.ErrorCode.ValueType, message: str) -> None:
-        self._outbox.send(messages.error(code, message))
-
     def store_failed(self) -> None:
         """Tell the caller that the session could not be resumed for now."""
-        message = "the session store does not answer: the call goes on, but could not be resumed"
-        self._outbox.send(messages.error(pb.ERROR_CODE_SESSION_STORE, message))
+        self._notices.store_failed()
