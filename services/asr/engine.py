@@ -33,6 +33,9 @@ class StreamOptions:
 
     sample_rate_hz: int
     language: str = ""
+    """BCP 47; empty: the engine's default, or what it detects."""
+    languages: Sequence[str] = ()
+    """All that may be spoken, `language` among them, to be told apart; fewer than two: `language` alone."""
     key_terms: Sequence[KeyTerm] = ()
     grammar: str = ""
     """JSGF; empty: none."""
@@ -74,6 +77,8 @@ class AsrStream(Protocol):
 
     uses_grammar: bool
     uses_key_terms: bool
+    languages: Sequence[str]
+    """Those of its options' languages that it tells apart; empty: it hears one."""
 
     async def accept(self, pcm: bytes) -> None:
         """Take audio of the current utterance: PCM16 at the stream's rate."""

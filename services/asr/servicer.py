@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 GRPC_NAME = "voice.asr.v1.StreamingAsr"
 DEFAULT_BOOST = 0.5
 MAX_PARTIAL_INTERVAL_MS = 5_000
+MAX_LANGUAGES = 32
+"""Far fewer are told apart well."""
 T = TypeVar("T")
 
 
@@ -125,6 +127,7 @@ class AsrService:
         return StreamOptions(
             sample_rate_hz=config.format.sample_rate_hz,
             language=config.language,
+            languages=_languages(config),
             key_terms=tuple(KeyTerm(term.text, term.boost or DEFAULT_BOOST) for term in config.key_terms),
             grammar=config.grammar,
         )
@@ -134,7 +137,12 @@ class AsrService:
         info = common_pb2.EngineInfo(
             engine=capabilities.engine, model=capabilities.model, capacity_streams=capabilities.capacity_streams
         )
-        ready = pb.AsrReady(info=info, uses_grammar=stream.uses_grammar, uses_key_terms=stream.uses_key_terms)
+        ready = pb.AsrReady(
+            info=info,
+            uses_grammar=stream.uses_grammar,
+            uses_key_terms=stream.uses_key_terms,
+            languages=stream.languages,
+        )
         timing = common_pb2.ServerTiming(received_to_sent_us=_since_us(received_s))
         return pb.RecognizeResponse(turn_epoch=config.turn_epoch, timing=timing, ready=ready)
 
@@ -299,6 +307,16 @@ class _Session:
             engine_us=round(recognised.engine_ms * 1000),
         )
         await self._write(pb.RecognizeResponse(turn_epoch=self._utterance.epoch, timing=timing, hypothesis=hypothesis))
+
+
+def _languages(config: pb.RecognizeConfig) -> tuple[str, ...]:
+    """Return the languages to tell apart. Raises InvalidInput for a list that does not fit `language`."""
+    languages = tuple(dict.fromkeys(config.languages))
+    if len(languages) > MAX_LANGUAGES:
+        raise InvalidInput(f"{len(languages)} languages: at most {MAX_LANGUAGES}")
+    if languages and config.language not in languages:
+        raise InvalidInput("languages must hold language too: the one that is expected first")
+    return languages if len(languages) > 1 else ()
 
 
 def _since_us(began_s: float) -> int:

@@ -93,6 +93,9 @@ class AsrSettings(ServiceSettings):
     )
 
     fake_texts: tuple[str, ...] = Field(("hello world",), description="fake: what each utterance says, in turn.")
+    fake_languages: tuple[str, ...] = Field(
+        (), description="fake: the language it says each utterance was in, in turn; none: the stream's."
+    )
     fake_partials: bool = Field(True, description="fake: whether partials are sent.")
     fake_word_ms: int = Field(200, gt=0, description="fake: audio a word takes; partials grow by it.")
     fake_partial_delay_ms: float = Field(0, ge=0, description="fake: how long a partial takes.")

@@ -6,6 +6,7 @@ It listens to nothing: each utterance says the next of its settings' texts, word
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 from services.asr.engine import AsrCapabilities, Recognised, StreamOptions, Word
 from services.asr.settings import AsrSettings
@@ -40,17 +41,23 @@ class FakeStream:
 
     uses_grammar = False
     uses_key_terms = False
+    languages: Sequence[str] = ()
 
     def __init__(self, engine: FakeAsr, options: StreamOptions) -> None:
         self._engine = engine
         self._settings = engine.settings
         self._bytes_per_ms = options.sample_rate_hz * BYTES_PER_SAMPLE / 1000
+        self._language = options.language
+        if self._settings.fake_languages:
+            self.languages = options.languages
         self._utterance = -1
         self._bytes = 0
         self._begin()
 
     def _begin(self) -> None:
-        texts = self._settings.fake_texts
+        texts, languages = self._settings.fake_texts, self._settings.fake_languages
+        if languages:
+            self._language = languages[max(0, self._utterance) % len(languages)]
         self._words = texts[self._utterance % len(texts)].split() if self._utterance >= 0 else texts[0].split()
         self._bytes = 0
 
@@ -65,7 +72,7 @@ class FakeStream:
         if self._settings.fake_partial_delay_ms:
             await asyncio.sleep(self._settings.fake_partial_delay_ms / 1000)
         heard = int(self._bytes / self._bytes_per_ms) // self._settings.fake_word_ms
-        return Recognised(" ".join(self._words[:heard]))
+        return Recognised(" ".join(self._words[:heard]), language=self._language)
 
     async def finalize(self) -> Recognised:
         """Return the whole text, or nothing where there was no audio."""
@@ -81,7 +88,7 @@ class FakeStream:
             Word(word, round(index * word_ms), round((index + 1) * word_ms), 1.0)
             for index, word in enumerate(self._words)
         ]
-        return Recognised(" ".join(self._words), confidence=1.0, words=words)
+        return Recognised(" ".join(self._words), confidence=1.0, words=words, language=self._language)
 
     async def _fail(self) -> None:
         match self._settings.fake_failure:

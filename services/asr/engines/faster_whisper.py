@@ -13,7 +13,7 @@ from contextlib import suppress
 
 from services.asr.engine import AsrCapabilities, Recognised, StreamOptions
 from services.asr.engines.whisper.hearing import RATE_HZ, Answer, Hearing, StreamSetup
-from services.asr.engines.whisper.language import LanguageChoice, whisper_code
+from services.asr.engines.whisper.language import language_choice
 from services.asr.engines.whisper.model import NEEDS, ModelOptions, Whisper, load_whisper
 from services.asr.engines.whisper.prompt import term_tokens
 from services.asr.engines.whisper.queue import Urgency
@@ -83,7 +83,7 @@ class FasterWhisper:
         if self._whisper is None or self._scheduler is None:
             raise EngineFault("the recogniser is not started")
         self._scheduler.check()
-        code = whisper_code(options.language, self._whisper.languages)
+        language = language_choice(options.language, options.languages, self._whisper.languages)
         limit = self._settings.faster_whisper_max_streams
         if self.running >= limit:
             raise Overloaded(f"all {limit} recognition streams are taken")
@@ -93,7 +93,7 @@ class FasterWhisper:
         self.running += 1
         hearing = Hearing(
             self._setup(self._whisper),
-            LanguageChoice(code, options.language),
+            language,
             term_tokens(options.key_terms, self._whisper.encode_text),
         )
         return FasterWhisperStream(self, self._scheduler, self._settings, options, hearing, self._streams)
@@ -141,6 +141,7 @@ class FasterWhisperStream:
         self._fault: EngineFault | None = None
         self._is_closed = False
         self.uses_key_terms = bool(options.key_terms)
+        self.languages = hearing.languages
 
     async def accept(self, pcm: bytes) -> None:
         """Take audio; where the caller has fallen silent, have the tail decoded before anybody asks."""

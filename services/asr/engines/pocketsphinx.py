@@ -7,6 +7,7 @@ Good at what an agent's grammar expects; its general model is poor on short free
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 from services.asr.engine import AsrCapabilities, Recognised, StreamOptions, Word
 from services.asr.engines.sphinx.pool import Pool, WorkerLink
@@ -82,6 +83,7 @@ class PocketsphinxStream:
 
     uses_key_terms: bool
     uses_grammar: bool
+    languages: Sequence[str] = ()
 
     def __init__(self, engine: Pocketsphinx, link: WorkerLink, number: int, options: StreamOptions) -> None:
         self._engine = engine

@@ -99,7 +99,7 @@ class RecognizeConfig(google.protobuf.message.Message):
     def languages(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """BCP 47 tags of all the languages that may be spoken, `language` among them: which one it is is found out in each
         utterance, and told in Hypothesis.language. Fewer than two: `language` alone says it. Engines that cannot tell
-        languages apart hear `language` and say so in AsrReady.uses_languages.
+        languages apart hear `language` alone; AsrReady.languages says which are.
         """
 
     def __init__(
@@ -236,16 +236,18 @@ class AsrReady(google.protobuf.message.Message):
     INFO_FIELD_NUMBER: builtins.int
     USES_GRAMMAR_FIELD_NUMBER: builtins.int
     USES_KEY_TERMS_FIELD_NUMBER: builtins.int
-    USES_LANGUAGES_FIELD_NUMBER: builtins.int
+    LANGUAGES_FIELD_NUMBER: builtins.int
     uses_grammar: builtins.bool
     """Whether the grammar of the config is in use."""
     uses_key_terms: builtins.bool
     """Whether the key terms of the config are in use."""
-    uses_languages: builtins.bool
-    """Whether the languages of the config are told apart."""
     @property
     def info(self) -> voice.common.v1.common_pb2.EngineInfo:
         """Engine, model and capacity."""
+
+    @property
+    def languages(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Those of the config's languages that are told apart. Empty: the config's `language` alone is heard."""
 
     def __init__(
         self,
@@ -253,10 +255,10 @@ class AsrReady(google.protobuf.message.Message):
         info: voice.common.v1.common_pb2.EngineInfo | None = ...,
         uses_grammar: builtins.bool = ...,
         uses_key_terms: builtins.bool = ...,
-        uses_languages: builtins.bool = ...,
+        languages: collections.abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["info", b"info"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["info", b"info", "uses_grammar", b"uses_grammar", "uses_key_terms", b"uses_key_terms", "uses_languages", b"uses_languages"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["info", b"info", "languages", b"languages", "uses_grammar", b"uses_grammar", "uses_key_terms", b"uses_key_terms"]) -> None: ...
 
 global___AsrReady = AsrReady
 

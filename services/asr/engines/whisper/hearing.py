@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from services.asr.engine import Recognised, Word
 from services.asr.engines.whisper.gate import FRAME_MS, LevelGate
-from services.asr.engines.whisper.language import LanguageChoice
+from services.asr.engines.whisper.language import UNKNOWN, Detection, LanguageChoice
 from services.asr.engines.whisper.prompt import previous_tokens
 from services.asr.engines.whisper.transcript import Heard, Transcript, written
 from services.asr.engines.whisper.verdict import Thresholds, confidence, is_imagined, without_loops
@@ -51,7 +51,8 @@ class Question:
     prefix: tuple[int, ...]
     """Tokens that the transcript begins with: committed words that are still in the window."""
     max_new_tokens: int
-    fallback_language: str = ""
+    detection: Detection = UNKNOWN
+    """What a detection starts from."""
     start_ms: int = 0
     covers_ms: int = 0
     """End of the speech that an answer covers."""
@@ -85,6 +86,11 @@ class Hearing:
         self._terms = terms
         self._gate = LevelGate()
         self._begin()
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """The languages that are told apart, as BCP 47 tags; empty: one is named, or any is detected."""
+        return tuple(self._language.among.values())
 
     def reset(self) -> None:
         """Begin another utterance."""
@@ -162,7 +168,7 @@ class Hearing:
             previous=previous_tokens(self._setup.start_of_previous, self._terms, past),
             prefix=tuple(token for word in transcript.committed for token in word.tokens),
             max_new_tokens=8 + TOKENS_PER_S * (end_ms - self._window_ms) // 1000,
-            fallback_language=self._language.current,
+            detection=self._language.detection(covers_ms - max(self._window_ms, stretch.start_ms)),
             start_ms=self._window_ms,
             covers_ms=covers_ms,
             is_cut_short=stretch.end_ms > full_ms,
@@ -181,7 +187,11 @@ class Hearing:
         if is_imagined(words, answer.no_speech, answer.log_probability, self._setup.thresholds):
             words = ()
         transcript = self._transcript
-        transcript.take([_moved(word, question.start_ms, length_ms) for word in words], question.covers_ms)
+        transcript.take(
+            [_moved(word, question.start_ms, length_ms) for word in words],
+            question.covers_ms,
+            commits=bool(self._language.wanted),  # words of another language would be a prefix of what follows
+        )
         self._covers_ms = question.covers_ms
         if question.is_cut_short:
             self._next_window(question.start_ms + length_ms - UNSURE_MS)

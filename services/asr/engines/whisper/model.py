@@ -21,7 +21,7 @@ from faster_whisper.tokenizer import Tokenizer
 from faster_whisper.transcribe import get_suppressed_tokens, merge_punctuations
 
 from services.asr.engines.whisper.hearing import RATE_HZ, Answer, Question
-from services.asr.engines.whisper.language import DETECT, detected
+from services.asr.engines.whisper.language import DETECT
 from services.asr.engines.whisper.transcript import Heard
 from services.common.audio import Float32, float_to_pcm, pcm_to_float
 from services.common.errors import InvalidInput
@@ -188,7 +188,7 @@ class Whisper:
         return [
             (question.language, 1.0)
             if question.language != DETECT
-            else detected({name[2:-2]: share for name, share in shares}, self.languages, question.fallback_language)
+            else question.detection.choose({name[2:-2]: share for name, share in shares}, self.languages)
             for question, shares in zip(questions, found, strict=True)
         ]
 

@@ -76,12 +76,16 @@ class Transcript:
         """The words that will not change any more."""
         return [*self.past, *self.committed]
 
-    def take(self, tail: Sequence[Heard], heard_ms: int) -> None:
-        """Take a hypothesis of what follows the committed words, from audio up to `heard_ms`."""
+    def take(self, tail: Sequence[Heard], heard_ms: int, *, commits: bool = True) -> None:
+        """Take a hypothesis of what follows the committed words, from audio up to `heard_ms`.
+
+        `commits`: whether what it agrees on may be committed.
+        """
         self.tail = self._in_order(tail)
         if self._compared and heard_ms - self._compared_ms < AGREEING_AUDIO_MS:
             return
-        self._commit(min(_agreeing(self._compared, self.tail), max(0, len(self.tail) - 1)))
+        agreed = min(_agreeing(self._compared, self.tail), max(0, len(self.tail) - 1))
+        self._commit(agreed if commits else 0)
         self._compared_ms = heard_ms
 
     def _commit(self, count: int) -> None:

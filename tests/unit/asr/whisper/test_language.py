@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from services.asr.engines.whisper.language import DETECT, ENOUGH_MS, LanguageChoice, detected, whisper_code
+from services.asr.engines.whisper.language import (
+    DETECT,
+    ENOUGH_MS,
+    SETTLED_MS,
+    SURE_OF_SWITCH,
+    SWITCH_MS,
+    Detection,
+    LanguageChoice,
+    language_choice,
+    whisper_code,
+)
 from services.common.errors import InvalidInput
 
 pytestmark = pytest.mark.unit
@@ -48,10 +58,65 @@ def test_a_detected_language_holds_once_enough_was_heard_and_may_change_with_the
 
 def test_doubt_stays_with_the_previous_language() -> None:
     shares = {"en": 0.4, "de": 0.3, "no": 0.3}
-    assert detected(shares, KNOWN, "de") == ("de", 0.3)
-    assert detected({"en": 0.9, "de": 0.1}, KNOWN, "de") == ("en", 0.9)
-    assert detected(shares, KNOWN, "")[0] == "en"
+    assert Detection(current="de").choose(shares, KNOWN) == ("de", 0.3)
+    assert Detection(current="de").choose({"en": 0.9, "de": 0.1}, KNOWN) == ("en", 0.9)
+    assert Detection().choose(shares, KNOWN)[0] == "en"
 
 
 def test_only_allowed_languages_are_detected() -> None:
-    assert detected({"fr": 0.5, "en": 0.375, "de": 0.125}, ("en", "de"), "") == ("en", 0.75)
+    shares = {"fr": 0.5, "en": 0.375, "de": 0.125}
+    assert Detection().choose(shares, ("en", "de")) == ("en", 0.75)
+    assert Detection(("de", "no"), "no").choose({**shares, "no": 0.0}, KNOWN) == ("de", 1.0)
+
+
+def test_however_unsure_it_is_settled_in_the_end() -> None:
+    choice = LanguageChoice(DETECT, "")
+    choice.learn("de", 0.3, SETTLED_MS - 1)
+    assert choice.wanted == DETECT
+    choice.learn("de", 0.3, SETTLED_MS)
+    assert choice.wanted == "de"
+
+
+# --- a config that names several --------------------------------------------------------------------------------------
+
+
+def test_several_languages_are_told_by_the_tags_of_the_config() -> None:
+    choice = language_choice("en-US", ["en-US", "de-AT", "fr-FR"], KNOWN)
+    assert dict(choice.among) == {"en": "en-US", "de": "de-AT"}  # it lacks French, and hears the others
+    assert (choice.wanted, choice.told) == (DETECT, "en-US")
+    choice.learn("de", 0.9, ENOUGH_MS)
+    assert (choice.wanted, choice.told) == ("de", "de-AT")
+
+
+@pytest.mark.parametrize("languages", [[], ["en-US"], ["en-US", "fr-FR"], ["en-US", "en-GB"]])
+def test_where_but_one_can_be_told_it_is_named(languages: list[str]) -> None:
+    choice = language_choice("en-US", languages, KNOWN)
+    assert (choice.wanted, choice.told, dict(choice.among)) == ("en", "en-US", {})
+
+
+def test_a_first_language_that_the_model_lacks_is_refused_however_many_there_are() -> None:
+    with pytest.raises(InvalidInput, match="fr-FR"):
+        language_choice("fr-FR", ["fr-FR", "en-US", "de-DE"], KNOWN)
+
+
+def heard(choice: LanguageChoice, german: float, speech_ms: int) -> str:
+    """Return what is told after an utterance of `speech_ms`, of which `german` is the share of German."""
+    choice.next_utterance()
+    chosen = choice.detection(speech_ms).choose({"de": german, "en": 1 - german}, KNOWN)
+    choice.learn(*chosen, speech_ms + 400)
+    return choice.told
+
+
+def test_the_first_words_of_a_call_may_be_short_in_any_language() -> None:
+    assert heard(language_choice("en-US", ["en-US", "de-DE"], KNOWN), 0.6, 300) == "de-DE"
+    assert heard(language_choice("en-US", ["en-US", "de-DE"], KNOWN), 0.45, 300) == "en-US"
+
+
+def test_one_short_word_does_not_flip_a_call_and_a_sentence_does() -> None:
+    choice = language_choice("en-US", ["en-US", "de-DE"], KNOWN)
+    assert heard(choice, 0.1, 1500) == "en-US"
+    assert heard(choice, 0.99, SWITCH_MS - 1) == "en-US"
+    assert heard(choice, SURE_OF_SWITCH - 0.05, 3000) == "en-US"
+    assert heard(choice, 0.95, SWITCH_MS) == "de-DE"
+    assert heard(choice, 0.05, 300) == "de-DE"
+    assert heard(choice, 0.05, 1500) == "en-US"
