@@ -261,6 +261,7 @@ class StartConversation(google.protobuf.message.Message):
     CONSENT_FIELD_NUMBER: builtins.int
     SENDS_PLAYBACK_PROGRESS_FIELD_NUMBER: builtins.int
     LANGUAGE_FIELD_NUMBER: builtins.int
+    REWINDS_PLAYBACK_FIELD_NUMBER: builtins.int
     agent: builtins.str
     """Agent name, as listed by ListAgents. May be empty where session_id resumes a session."""
     session_id: builtins.str
@@ -270,6 +271,10 @@ class StartConversation(google.protobuf.message.Message):
     language: builtins.str
     """BCP 47 tag of the language to begin in, one of AgentInfo.languages. Empty: the agent's first, or that in which the
     resumed session was left.
+    """
+    rewinds_playback: builtins.bool
+    """Whether the client follows ResumePlayback.from_ms, so that an agent that was paused in the middle of a word says that
+    word again. Without it the agent goes on where it stopped.
     """
     @property
     def format(self) -> voice.common.v1.common_pb2.AudioFormat:
@@ -293,9 +298,10 @@ class StartConversation(google.protobuf.message.Message):
         consent: global___Consent | None = ...,
         sends_playback_progress: builtins.bool = ...,
         language: builtins.str = ...,
+        rewinds_playback: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["consent", b"consent", "format", b"format"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["agent", b"agent", "client_tools", b"client_tools", "consent", b"consent", "format", b"format", "language", b"language", "sends_playback_progress", b"sends_playback_progress", "session_id", b"session_id"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["agent", b"agent", "client_tools", b"client_tools", "consent", b"consent", "format", b"format", "language", b"language", "rewinds_playback", b"rewinds_playback", "sends_playback_progress", b"sends_playback_progress", "session_id", b"session_id"]) -> None: ...
 
 global___StartConversation = StartConversation
 
@@ -362,7 +368,9 @@ class PlaybackProgress(google.protobuf.message.Message):
     turn_epoch: builtins.int
     """Epoch of the agent's turn."""
     played_ms: builtins.int
-    """Of that turn's audio, how much was played. Counts audio, not time: it stands still during a pause."""
+    """Of that turn's audio, how much was played: the place of the next sample. Counts audio, not time: it stands still
+    during a pause, and goes back to ResumePlayback.from_ms where that lies before it.
+    """
     def __init__(
         self,
         *,
@@ -423,7 +431,7 @@ global___ToolResult = ToolResult
 
 @typing.final
 class InterruptAgent(google.protobuf.message.Message):
-    """Stops the agent."""
+    """Stops the agent; a line that must be heard to its end, once it is."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -726,19 +734,28 @@ global___PausePlayback = PausePlayback
 
 @typing.final
 class ResumePlayback(google.protobuf.message.Message):
-    """Go on playing where it stopped."""
+    """Go on playing."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     TURN_EPOCH_FIELD_NUMBER: builtins.int
+    FROM_MS_FIELD_NUMBER: builtins.int
     turn_epoch: builtins.int
     """The turn."""
+    from_ms: builtins.int
+    """Not set: go on where it stopped. Set: throw away what is queued of the turn's audio from here on, play what is queued
+    before it, and then what follows, which begins here again (AgentAudio.offset_ms). Only where the client said
+    rewinds_playback.
+    """
     def __init__(
         self,
         *,
         turn_epoch: builtins.int = ...,
+        from_ms: builtins.int | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["turn_epoch", b"turn_epoch"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_from_ms", b"_from_ms", "from_ms", b"from_ms"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_from_ms", b"_from_ms", "from_ms", b"from_ms", "turn_epoch", b"turn_epoch"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["_from_ms", b"_from_ms"]) -> typing.Literal["from_ms"] | None: ...
 
 global___ResumePlayback = ResumePlayback
 

@@ -25,47 +25,49 @@ _sym_db = _symbol_database.Default()
 from voice.common.v1 import common_pb2 as voice_dot_common_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18voice/turn/v1/turn.proto\x12\rvoice.turn.v1\x1a\x1cvoice/common/v1/common.proto\"\xf1\x01\n\rDetectRequest\x12\r\n\x05\x61udio\x18\x01 \x03(\x0c\x12-\n\x06\x63onfig\x18\x02 \x01(\x0b\x32\x1b.voice.turn.v1.DetectConfigH\x00\x12\x35\n\nhypothesis\x18\x03 \x01(\x0b\x32\x1f.voice.turn.v1.HypothesisUpdateH\x00\x12\x30\n\x0b\x61gent_state\x18\x04 \x01(\x0b\x32\x19.voice.turn.v1.AgentStateH\x00\x12.\n\x06\x66inish\x18\x05 \x01(\x0b\x32\x1c.voice.common.v1.FinishInputH\x00\x42\t\n\x07\x63ontrol\"\xe0\x02\n\x0c\x44\x65tectConfig\x12,\n\x06\x66ormat\x18\x01 \x01(\x0b\x32\x1c.voice.common.v1.AudioFormat\x12\x18\n\x10speech_threshold\x18\x02 \x01(\x02\x12 \n\x18min_endpointing_delay_ms\x18\x03 \x01(\r\x12 \n\x18max_endpointing_delay_ms\x18\x04 \x01(\r\x12\x1e\n\x16interruption_speech_ms\x18\x05 \x01(\r\x12\x1e\n\x16\x62\x61\x63kchannel_silence_ms\x18\x06 \x01(\r\x12\x10\n\x08language\x18\x07 \x01(\t\x12\x12\n\nturn_epoch\x18\x08 \x01(\r\x12\x12\n\nsession_id\x18\t \x01(\t\x12\x19\n\x11\x66ixed_endpointing\x18\n \x01(\x08\x12/\n\tlanguages\x18\x0b \x03(\x0b\x32\x1c.voice.turn.v1.LanguageRules\"e\n\rLanguageRules\x12\x10\n\x08language\x18\x01 \x01(\t\x12 \n\x18min_endpointing_delay_ms\x18\x02 \x01(\r\x12 \n\x18max_endpointing_delay_ms\x18\x03 \x01(\r\"\x9a\x01\n\x10HypothesisUpdate\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x10\n\x08is_final\x18\x02 \x01(\x08\x12\x12\n\nconfidence\x18\x03 \x01(\x02\x12\x12\n\nturn_epoch\x18\x04 \x01(\r\x12\x17\n\x0fmatches_grammar\x18\x05 \x01(\x08\x12\x13\n\x0bhas_grammar\x18\x06 \x01(\x08\x12\x10\n\x08language\x18\x07 \x01(\t\"b\n\nAgentState\x12\x10\n\x08speaking\x18\x01 \x01(\x08\x12\x12\n\nturn_epoch\x18\x02 \x01(\r\x12.\n\x07\x65xpects\x18\x03 \x01(\x0e\x32\x1d.voice.turn.v1.ExpectedAnswer\"\xc8\x04\n\x0e\x44\x65tectResponse\x12\x12\n\nturn_epoch\x18\x01 \x01(\r\x12-\n\x06timing\x18\x02 \x01(\x0b\x32\x1d.voice.common.v1.ServerTiming\x12\x17\n\x0f\x61udio_offset_ms\x18\x03 \x01(\x04\x12)\n\x05ready\x18\x04 \x01(\x0b\x32\x18.voice.turn.v1.TurnReadyH\x00\x12\x36\n\x0espeech_started\x18\x05 \x01(\x0b\x32\x1c.voice.turn.v1.SpeechStartedH\x00\x12\x36\n\x0espeech_stopped\x18\x06 \x01(\x0b\x32\x1c.voice.turn.v1.SpeechStoppedH\x00\x12:\n\x11\x65\x61ger_end_of_turn\x18\x07 \x01(\x0b\x32\x1d.voice.turn.v1.EagerEndOfTurnH\x00\x12/\n\x0b\x65nd_of_turn\x18\x08 \x01(\x0b\x32\x18.voice.turn.v1.EndOfTurnH\x00\x12\x32\n\x0cturn_resumed\x18\t \x01(\x0b\x32\x1a.voice.turn.v1.TurnResumedH\x00\x12\x33\n\x0cinterruption\x18\n \x01(\x0b\x32\x1b.voice.turn.v1.InterruptionH\x00\x12\x31\n\x0b\x62\x61\x63kchannel\x18\x0b \x01(\x0b\x32\x1a.voice.turn.v1.BackchannelH\x00\x12-\n\x08\x64raining\x18\x0c \x01(\x0b\x32\x19.voice.common.v1.DrainingH\x00\x42\x07\n\x05\x65vent\"P\n\tTurnReady\x12)\n\x04info\x18\x01 \x01(\x0b\x32\x1b.voice.common.v1.EngineInfo\x12\x18\n\x10uses_audio_model\x18\x02 \x01(\x08\"6\n\rSpeechStarted\x12\x10\n\x08onset_ms\x18\x01 \x01(\x04\x12\x13\n\x0bprobability\x18\x02 \x01(\x02\"2\n\rSpeechStopped\x12\x0e\n\x06\x65nd_ms\x18\x01 \x01(\x04\x12\x11\n\tspeech_ms\x18\x02 \x01(\r\"<\n\x0e\x45\x61gerEndOfTurn\x12\x13\n\x0bprobability\x18\x01 \x01(\x02\x12\x15\n\rspeech_end_ms\x18\x02 \x01(\x04\"\x8c\x01\n\tEndOfTurn\x12\x13\n\x0bprobability\x18\x01 \x01(\x02\x12\x10\n\x08\x64\x65lay_ms\x18\x02 \x01(\r\x12.\n\x06reason\x18\x03 \x01(\x0e\x32\x1e.voice.turn.v1.EndOfTurnReason\x12\x15\n\rspeech_end_ms\x18\x04 \x01(\x04\x12\x11\n\tspeech_ms\x18\x05 \x01(\r\"\r\n\x0bTurnResumed\"S\n\x0cInterruption\x12\x31\n\x06reason\x18\x01 \x01(\x0e\x32!.voice.turn.v1.InterruptionReason\x12\x10\n\x08onset_ms\x18\x02 \x01(\x04\"2\n\x0b\x42\x61\x63kchannel\x12\x10\n\x08onset_ms\x18\x01 \x01(\x04\x12\x11\n\tspeech_ms\x18\x02 \x01(\r*\xee\x02\n\x0e\x45xpectedAnswer\x12\x1f\n\x1b\x45XPECTED_ANSWER_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x45XPECTED_ANSWER_ANYTHING\x10\x01\x12\x1a\n\x16\x45XPECTED_ANSWER_YES_NO\x10\x02\x12\x1a\n\x16\x45XPECTED_ANSWER_CHOICE\x10\x03\x12\x1a\n\x16\x45XPECTED_ANSWER_NUMBER\x10\x04\x12 \n\x1c\x45XPECTED_ANSWER_PHONE_NUMBER\x10\x05\x12\x18\n\x14\x45XPECTED_ANSWER_CODE\x10\x06\x12\x18\n\x14\x45XPECTED_ANSWER_NAME\x10\x07\x12\x1c\n\x18\x45XPECTED_ANSWER_SPELLING\x10\x08\x12\x19\n\x15\x45XPECTED_ANSWER_EMAIL\x10\t\x12\x1d\n\x19\x45XPECTED_ANSWER_DATE_TIME\x10\n\x12\x1b\n\x17\x45XPECTED_ANSWER_ADDRESS\x10\x0b*\x96\x01\n\x0f\x45ndOfTurnReason\x12\"\n\x1e\x45ND_OF_TURN_REASON_UNSPECIFIED\x10\x00\x12\x1f\n\x1b\x45ND_OF_TURN_REASON_COMPLETE\x10\x01\x12\x1c\n\x18\x45ND_OF_TURN_REASON_DELAY\x10\x02\x12 \n\x1c\x45ND_OF_TURN_REASON_MAX_DELAY\x10\x03*z\n\x12InterruptionReason\x12#\n\x1fINTERRUPTION_REASON_UNSPECIFIED\x10\x00\x12\x1d\n\x19INTERRUPTION_REASON_WORDS\x10\x01\x12 \n\x1cINTERRUPTION_REASON_DURATION\x10\x02\x32Y\n\x0cTurnDetector\x12I\n\x06\x44\x65tect\x12\x1c.voice.turn.v1.DetectRequest\x1a\x1d.voice.turn.v1.DetectResponse(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18voice/turn/v1/turn.proto\x12\rvoice.turn.v1\x1a\x1cvoice/common/v1/common.proto\"\xf1\x01\n\rDetectRequest\x12\r\n\x05\x61udio\x18\x01 \x03(\x0c\x12-\n\x06\x63onfig\x18\x02 \x01(\x0b\x32\x1b.voice.turn.v1.DetectConfigH\x00\x12\x35\n\nhypothesis\x18\x03 \x01(\x0b\x32\x1f.voice.turn.v1.HypothesisUpdateH\x00\x12\x30\n\x0b\x61gent_state\x18\x04 \x01(\x0b\x32\x19.voice.turn.v1.AgentStateH\x00\x12.\n\x06\x66inish\x18\x05 \x01(\x0b\x32\x1c.voice.common.v1.FinishInputH\x00\x42\t\n\x07\x63ontrol\"\x97\x03\n\x0c\x44\x65tectConfig\x12,\n\x06\x66ormat\x18\x01 \x01(\x0b\x32\x1c.voice.common.v1.AudioFormat\x12\x18\n\x10speech_threshold\x18\x02 \x01(\x02\x12 \n\x18min_endpointing_delay_ms\x18\x03 \x01(\r\x12 \n\x18max_endpointing_delay_ms\x18\x04 \x01(\r\x12\x1e\n\x16interruption_speech_ms\x18\x05 \x01(\r\x12\x1e\n\x16\x62\x61\x63kchannel_silence_ms\x18\x06 \x01(\r\x12\x10\n\x08language\x18\x07 \x01(\t\x12\x12\n\nturn_epoch\x18\x08 \x01(\r\x12\x12\n\nsession_id\x18\t \x01(\t\x12\x19\n\x11\x66ixed_endpointing\x18\n \x01(\x08\x12/\n\tlanguages\x18\x0b \x03(\x0b\x32\x1c.voice.turn.v1.LanguageRules\x12\x35\n\x0cinterruption\x18\x0c \x01(\x0e\x32\x1f.voice.turn.v1.InterruptionRule\"e\n\rLanguageRules\x12\x10\n\x08language\x18\x01 \x01(\t\x12 \n\x18min_endpointing_delay_ms\x18\x02 \x01(\r\x12 \n\x18max_endpointing_delay_ms\x18\x03 \x01(\r\"\x9a\x01\n\x10HypothesisUpdate\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x10\n\x08is_final\x18\x02 \x01(\x08\x12\x12\n\nconfidence\x18\x03 \x01(\x02\x12\x12\n\nturn_epoch\x18\x04 \x01(\r\x12\x17\n\x0fmatches_grammar\x18\x05 \x01(\x08\x12\x13\n\x0bhas_grammar\x18\x06 \x01(\x08\x12\x10\n\x08language\x18\x07 \x01(\t\"p\n\nAgentState\x12\x10\n\x08speaking\x18\x01 \x01(\x08\x12\x12\n\nturn_epoch\x18\x02 \x01(\r\x12.\n\x07\x65xpects\x18\x03 \x01(\x0e\x32\x1d.voice.turn.v1.ExpectedAnswer\x12\x0c\n\x04\x65\x63ho\x18\x04 \x01(\x08\"\xc8\x04\n\x0e\x44\x65tectResponse\x12\x12\n\nturn_epoch\x18\x01 \x01(\r\x12-\n\x06timing\x18\x02 \x01(\x0b\x32\x1d.voice.common.v1.ServerTiming\x12\x17\n\x0f\x61udio_offset_ms\x18\x03 \x01(\x04\x12)\n\x05ready\x18\x04 \x01(\x0b\x32\x18.voice.turn.v1.TurnReadyH\x00\x12\x36\n\x0espeech_started\x18\x05 \x01(\x0b\x32\x1c.voice.turn.v1.SpeechStartedH\x00\x12\x36\n\x0espeech_stopped\x18\x06 \x01(\x0b\x32\x1c.voice.turn.v1.SpeechStoppedH\x00\x12:\n\x11\x65\x61ger_end_of_turn\x18\x07 \x01(\x0b\x32\x1d.voice.turn.v1.EagerEndOfTurnH\x00\x12/\n\x0b\x65nd_of_turn\x18\x08 \x01(\x0b\x32\x18.voice.turn.v1.EndOfTurnH\x00\x12\x32\n\x0cturn_resumed\x18\t \x01(\x0b\x32\x1a.voice.turn.v1.TurnResumedH\x00\x12\x33\n\x0cinterruption\x18\n \x01(\x0b\x32\x1b.voice.turn.v1.InterruptionH\x00\x12\x31\n\x0b\x62\x61\x63kchannel\x18\x0b \x01(\x0b\x32\x1a.voice.turn.v1.BackchannelH\x00\x12-\n\x08\x64raining\x18\x0c \x01(\x0b\x32\x19.voice.common.v1.DrainingH\x00\x42\x07\n\x05\x65vent\"P\n\tTurnReady\x12)\n\x04info\x18\x01 \x01(\x0b\x32\x1b.voice.common.v1.EngineInfo\x12\x18\n\x10uses_audio_model\x18\x02 \x01(\x08\"6\n\rSpeechStarted\x12\x10\n\x08onset_ms\x18\x01 \x01(\x04\x12\x13\n\x0bprobability\x18\x02 \x01(\x02\"2\n\rSpeechStopped\x12\x0e\n\x06\x65nd_ms\x18\x01 \x01(\x04\x12\x11\n\tspeech_ms\x18\x02 \x01(\r\"<\n\x0e\x45\x61gerEndOfTurn\x12\x13\n\x0bprobability\x18\x01 \x01(\x02\x12\x15\n\rspeech_end_ms\x18\x02 \x01(\x04\"\x8c\x01\n\tEndOfTurn\x12\x13\n\x0bprobability\x18\x01 \x01(\x02\x12\x10\n\x08\x64\x65lay_ms\x18\x02 \x01(\r\x12.\n\x06reason\x18\x03 \x01(\x0e\x32\x1e.voice.turn.v1.EndOfTurnReason\x12\x15\n\rspeech_end_ms\x18\x04 \x01(\x04\x12\x11\n\tspeech_ms\x18\x05 \x01(\r\"\r\n\x0bTurnResumed\"S\n\x0cInterruption\x12\x31\n\x06reason\x18\x01 \x01(\x0e\x32!.voice.turn.v1.InterruptionReason\x12\x10\n\x08onset_ms\x18\x02 \x01(\x04\"2\n\x0b\x42\x61\x63kchannel\x12\x10\n\x08onset_ms\x18\x01 \x01(\x04\x12\x11\n\tspeech_ms\x18\x02 \x01(\r*R\n\x10InterruptionRule\x12!\n\x1dINTERRUPTION_RULE_UNSPECIFIED\x10\x00\x12\x1b\n\x17INTERRUPTION_RULE_WORDS\x10\x01*\xee\x02\n\x0e\x45xpectedAnswer\x12\x1f\n\x1b\x45XPECTED_ANSWER_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x45XPECTED_ANSWER_ANYTHING\x10\x01\x12\x1a\n\x16\x45XPECTED_ANSWER_YES_NO\x10\x02\x12\x1a\n\x16\x45XPECTED_ANSWER_CHOICE\x10\x03\x12\x1a\n\x16\x45XPECTED_ANSWER_NUMBER\x10\x04\x12 \n\x1c\x45XPECTED_ANSWER_PHONE_NUMBER\x10\x05\x12\x18\n\x14\x45XPECTED_ANSWER_CODE\x10\x06\x12\x18\n\x14\x45XPECTED_ANSWER_NAME\x10\x07\x12\x1c\n\x18\x45XPECTED_ANSWER_SPELLING\x10\x08\x12\x19\n\x15\x45XPECTED_ANSWER_EMAIL\x10\t\x12\x1d\n\x19\x45XPECTED_ANSWER_DATE_TIME\x10\n\x12\x1b\n\x17\x45XPECTED_ANSWER_ADDRESS\x10\x0b*\x96\x01\n\x0f\x45ndOfTurnReason\x12\"\n\x1e\x45ND_OF_TURN_REASON_UNSPECIFIED\x10\x00\x12\x1f\n\x1b\x45ND_OF_TURN_REASON_COMPLETE\x10\x01\x12\x1c\n\x18\x45ND_OF_TURN_REASON_DELAY\x10\x02\x12 \n\x1c\x45ND_OF_TURN_REASON_MAX_DELAY\x10\x03*z\n\x12InterruptionReason\x12#\n\x1fINTERRUPTION_REASON_UNSPECIFIED\x10\x00\x12\x1d\n\x19INTERRUPTION_REASON_WORDS\x10\x01\x12 \n\x1cINTERRUPTION_REASON_DURATION\x10\x02\x32Y\n\x0cTurnDetector\x12I\n\x06\x44\x65tect\x12\x1c.voice.turn.v1.DetectRequest\x1a\x1d.voice.turn.v1.DetectResponse(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'voice.turn.v1.turn_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_EXPECTEDANSWER']._serialized_start=2167
-  _globals['_EXPECTEDANSWER']._serialized_end=2533
-  _globals['_ENDOFTURNREASON']._serialized_start=2536
-  _globals['_ENDOFTURNREASON']._serialized_end=2686
-  _globals['_INTERRUPTIONREASON']._serialized_start=2688
-  _globals['_INTERRUPTIONREASON']._serialized_end=2810
+  _globals['_INTERRUPTIONRULE']._serialized_start=2235
+  _globals['_INTERRUPTIONRULE']._serialized_end=2317
+  _globals['_EXPECTEDANSWER']._serialized_start=2320
+  _globals['_EXPECTEDANSWER']._serialized_end=2686
+  _globals['_ENDOFTURNREASON']._serialized_start=2689
+  _globals['_ENDOFTURNREASON']._serialized_end=2839
+  _globals['_INTERRUPTIONREASON']._serialized_start=2841
+  _globals['_INTERRUPTIONREASON']._serialized_end=2963
   _globals['_DETECTREQUEST']._serialized_start=74
   _globals['_DETECTREQUEST']._serialized_end=315
   _globals['_DETECTCONFIG']._serialized_start=318
-  _globals['_DETECTCONFIG']._serialized_end=670
-  _globals['_LANGUAGERULES']._serialized_start=672
-  _globals['_LANGUAGERULES']._serialized_end=773
-  _globals['_HYPOTHESISUPDATE']._serialized_start=776
-  _globals['_HYPOTHESISUPDATE']._serialized_end=930
-  _globals['_AGENTSTATE']._serialized_start=932
-  _globals['_AGENTSTATE']._serialized_end=1030
-  _globals['_DETECTRESPONSE']._serialized_start=1033
-  _globals['_DETECTRESPONSE']._serialized_end=1617
-  _globals['_TURNREADY']._serialized_start=1619
-  _globals['_TURNREADY']._serialized_end=1699
-  _globals['_SPEECHSTARTED']._serialized_start=1701
-  _globals['_SPEECHSTARTED']._serialized_end=1755
-  _globals['_SPEECHSTOPPED']._serialized_start=1757
-  _globals['_SPEECHSTOPPED']._serialized_end=1807
-  _globals['_EAGERENDOFTURN']._serialized_start=1809
-  _globals['_EAGERENDOFTURN']._serialized_end=1869
-  _globals['_ENDOFTURN']._serialized_start=1872
-  _globals['_ENDOFTURN']._serialized_end=2012
-  _globals['_TURNRESUMED']._serialized_start=2014
-  _globals['_TURNRESUMED']._serialized_end=2027
-  _globals['_INTERRUPTION']._serialized_start=2029
-  _globals['_INTERRUPTION']._serialized_end=2112
-  _globals['_BACKCHANNEL']._serialized_start=2114
-  _globals['_BACKCHANNEL']._serialized_end=2164
-  _globals['_TURNDETECTOR']._serialized_start=2812
-  _globals['_TURNDETECTOR']._serialized_end=2901
+  _globals['_DETECTCONFIG']._serialized_end=725
+  _globals['_LANGUAGERULES']._serialized_start=727
+  _globals['_LANGUAGERULES']._serialized_end=828
+  _globals['_HYPOTHESISUPDATE']._serialized_start=831
+  _globals['_HYPOTHESISUPDATE']._serialized_end=985
+  _globals['_AGENTSTATE']._serialized_start=987
+  _globals['_AGENTSTATE']._serialized_end=1099
+  _globals['_DETECTRESPONSE']._serialized_start=1102
+  _globals['_DETECTRESPONSE']._serialized_end=1686
+  _globals['_TURNREADY']._serialized_start=1688
+  _globals['_TURNREADY']._serialized_end=1768
+  _globals['_SPEECHSTARTED']._serialized_start=1770
+  _globals['_SPEECHSTARTED']._serialized_end=1824
+  _globals['_SPEECHSTOPPED']._serialized_start=1826
+  _globals['_SPEECHSTOPPED']._serialized_end=1876
+  _globals['_EAGERENDOFTURN']._serialized_start=1878
+  _globals['_EAGERENDOFTURN']._serialized_end=1938
+  _globals['_ENDOFTURN']._serialized_start=1941
+  _globals['_ENDOFTURN']._serialized_end=2081
+  _globals['_TURNRESUMED']._serialized_start=2083
+  _globals['_TURNRESUMED']._serialized_end=2096
+  _globals['_INTERRUPTION']._serialized_start=2098
+  _globals['_INTERRUPTION']._serialized_end=2181
+  _globals['_BACKCHANNEL']._serialized_start=2183
+  _globals['_BACKCHANNEL']._serialized_end=2233
+  _globals['_TURNDETECTOR']._serialized_start=2965
+  _globals['_TURNDETECTOR']._serialized_end=3054
 # @@protoc_insertion_point(module_scope)

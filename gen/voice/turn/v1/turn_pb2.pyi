@@ -20,6 +20,26 @@ else:
 
 DESCRIPTOR: google.protobuf.descriptor.FileDescriptor
 
+class _InterruptionRule:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _InterruptionRuleEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_InterruptionRule.ValueType], builtins.type):
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    INTERRUPTION_RULE_UNSPECIFIED: _InterruptionRule.ValueType  # 0
+    """Words that are no backchannel, or speech that lasts interruption_speech_ms."""
+    INTERRUPTION_RULE_WORDS: _InterruptionRule.ValueType  # 1
+    """Words alone: speech may last as long as it likes."""
+
+class InterruptionRule(_InterruptionRule, metaclass=_InterruptionRuleEnumTypeWrapper):
+    """What makes speech over the agent an interruption."""
+
+INTERRUPTION_RULE_UNSPECIFIED: InterruptionRule.ValueType  # 0
+"""Words that are no backchannel, or speech that lasts interruption_speech_ms."""
+INTERRUPTION_RULE_WORDS: InterruptionRule.ValueType  # 1
+"""Words alone: speech may last as long as it likes."""
+global___InterruptionRule = InterruptionRule
+
 class _ExpectedAnswer:
     ValueType = typing.NewType("ValueType", builtins.int)
     V: typing_extensions.TypeAlias = ValueType
@@ -195,6 +215,7 @@ class DetectConfig(google.protobuf.message.Message):
     SESSION_ID_FIELD_NUMBER: builtins.int
     FIXED_ENDPOINTING_FIELD_NUMBER: builtins.int
     LANGUAGES_FIELD_NUMBER: builtins.int
+    INTERRUPTION_FIELD_NUMBER: builtins.int
     speech_threshold: builtins.float
     """Probability of speech at which a frame counts as speech, 0 to 1 (0.5)."""
     min_endpointing_delay_ms: builtins.int
@@ -215,6 +236,8 @@ class DetectConfig(google.protobuf.message.Message):
     """True: the delay is decided from each pause alone. False: it also learns from this caller's earlier pauses, always
     between the shortest and the longest.
     """
+    interruption: global___InterruptionRule.ValueType
+    """What makes speech over the agent an interruption."""
     @property
     def format(self) -> voice.common.v1.common_pb2.AudioFormat:
         """Format of every audio chunk."""
@@ -239,9 +262,10 @@ class DetectConfig(google.protobuf.message.Message):
         session_id: builtins.str = ...,
         fixed_endpointing: builtins.bool = ...,
         languages: collections.abc.Iterable[global___LanguageRules] | None = ...,
+        interruption: global___InterruptionRule.ValueType = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["format", b"format"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["backchannel_silence_ms", b"backchannel_silence_ms", "fixed_endpointing", b"fixed_endpointing", "format", b"format", "interruption_speech_ms", b"interruption_speech_ms", "language", b"language", "languages", b"languages", "max_endpointing_delay_ms", b"max_endpointing_delay_ms", "min_endpointing_delay_ms", b"min_endpointing_delay_ms", "session_id", b"session_id", "speech_threshold", b"speech_threshold", "turn_epoch", b"turn_epoch"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["backchannel_silence_ms", b"backchannel_silence_ms", "fixed_endpointing", b"fixed_endpointing", "format", b"format", "interruption", b"interruption", "interruption_speech_ms", b"interruption_speech_ms", "language", b"language", "languages", b"languages", "max_endpointing_delay_ms", b"max_endpointing_delay_ms", "min_endpointing_delay_ms", b"min_endpointing_delay_ms", "session_id", b"session_id", "speech_threshold", b"speech_threshold", "turn_epoch", b"turn_epoch"]) -> None: ...
 
 global___DetectConfig = DetectConfig
 
@@ -324,20 +348,27 @@ class AgentState(google.protobuf.message.Message):
     SPEAKING_FIELD_NUMBER: builtins.int
     TURN_EPOCH_FIELD_NUMBER: builtins.int
     EXPECTS_FIELD_NUMBER: builtins.int
+    ECHO_FIELD_NUMBER: builtins.int
     speaking: builtins.bool
     """True from the first audio sent until the caller has played the last, and while playback is paused."""
     turn_epoch: builtins.int
     """Epoch of the turn that starts or goes on with this state."""
     expects: global___ExpectedAnswer.ValueType
     """What the agent has just asked for; holds until the next state. Tell it when the agent falls silent."""
+    echo: builtins.bool
+    """What is heard now is the agent's own voice, coming back from the caller's loudspeaker: such speech does not count,
+    however long it lasts; words still do, so leave the agent's own out of HypothesisUpdate. Speech from the state that
+    withdraws this on counts again.
+    """
     def __init__(
         self,
         *,
         speaking: builtins.bool = ...,
         turn_epoch: builtins.int = ...,
         expects: global___ExpectedAnswer.ValueType = ...,
+        echo: builtins.bool = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["expects", b"expects", "speaking", b"speaking", "turn_epoch", b"turn_epoch"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["echo", b"echo", "expects", b"expects", "speaking", b"speaking", "turn_epoch", b"turn_epoch"]) -> None: ...
 
 global___AgentState = AgentState
 
