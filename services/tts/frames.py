@@ -12,15 +12,14 @@ _SHORT_REST_MS = 40
 
 
 class EpochAudio:
-    """Cuts the audio of one epoch.
+    """Cuts the audio of one attempt at an epoch.
 
     Its first frame is 20 ms, since only that one is heard as latency: it is on the wire, and at the caller, before the
     second is made. Then 100 ms, so that a caller on a thin line has something to play meanwhile. All later ones, of
     this phrase and the next, queue behind audio still to be played, and there the number of messages is the whole cost.
     """
 
-    def __init__(self, epoch: int, audio_format: AudioFormat, max_frame_ms: int) -> None:
-        self.epoch = epoch
+    def __init__(self, audio_format: AudioFormat, max_frame_ms: int) -> None:
         self._format = audio_format
         self._sizes = [audio_format.byte_count(min(first_ms, max_frame_ms)) for first_ms in _FIRST_FRAMES_MS]
         self._later_size = audio_format.byte_count(max_frame_ms)

@@ -13,7 +13,7 @@ from services.common.audio import BYTES_PER_SAMPLE, AudioFormat
 from services.common.errors import EngineFault
 from services.tts.engine import Rendered, WordTiming
 from services.tts.frames import EpochAudio
-from services.tts.pending import PhraseToSpeak
+from services.tts.pending import Attempt, PhraseToSpeak
 from services.tts.text import Phrase
 
 Write: TypeAlias = Callable[[tts_pb2.SynthesizeResponse], Awaitable[None]]
@@ -26,9 +26,9 @@ def server_timing(received_s: float, queue_us: int = 0, engine_us: int = 0) -> c
 
 
 class PhraseSender:
-    """Sends one phrase, and stops between two messages as soon as its epoch is cancelled.
+    """Sends one phrase, and stops between two messages as soon as its attempt is cancelled.
 
-    A write that has begun is never cut off: a stream would not survive it, and that frame is dropped by its epoch.
+    A write that has begun is never cut off: a stream would not survive it, and that frame is dropped by its number.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class PhraseSender:
         audio_format: AudioFormat,
         *,
         write: Write,
-        is_cancelled: Callable[[int], bool],
+        is_cancelled: Callable[[Attempt], bool],
     ) -> None:
         self._item = item
         self._phrase = phrase
@@ -56,7 +56,7 @@ class PhraseSender:
     async def send(self, piece: Rendered, engine_us: int) -> bool:
         """Send one piece, words first, so that whoever has audio can tell which words are in it.
 
-        Returns False where the epoch was cancelled meanwhile. Raises EngineFault for rubbish.
+        Returns False where the attempt was cancelled meanwhile. Raises EngineFault for rubbish.
         """
         if len(piece.pcm) % BYTES_PER_SAMPLE:
             raise EngineFault(f"the speech engine gave {len(piece.pcm)} bytes: half a sample")
@@ -113,10 +113,13 @@ class PhraseSender:
         audio: tts_pb2.SpeechAudio | None = None,
         words: tts_pb2.WordTimings | None = None,
     ) -> bool:
-        if self._is_cancelled(self._item.epoch):
+        epoch, attempt = self._item.of
+        if self._is_cancelled((epoch, attempt)):
             return False
-        epoch = self._item.epoch
-        await self._write(tts_pb2.SynthesizeResponse(turn_epoch=epoch, timing=timing, audio=audio, words=words))
+        response = tts_pb2.SynthesizeResponse(
+            turn_epoch=epoch, attempt=attempt, timing=timing, audio=audio, words=words
+        )
+        await self._write(response)
         return True
 
     def _timing(self, piece: Rendered, engine_us: int) -> common_pb2.ServerTiming:

@@ -28,7 +28,7 @@ from services.common.telemetry import context_of, current_span, joined_context
 from services.tts.engine import Pronunciation, Rendered, Speaker, SpeakerConfig, TtsEngine
 from services.tts.engines import ENGINES
 from services.tts.frames import EpochAudio
-from services.tts.pending import FlushToTell, PendingSpeech, PhraseToSpeak
+from services.tts.pending import Attempt, FlushToTell, PendingSpeech, PhraseToSpeak
 from services.tts.sending import PhraseSender, server_timing
 from services.tts.settings import TtsSettings
 from services.tts.text import prepare
@@ -147,8 +147,8 @@ class _Stream:
             spans.MODEL: engine.capabilities.model,
         }
         self._pending = PendingSpeech(settings.max_pending_phrases)
-        self._audio = EpochAudio(0, self._format, settings.max_frame_ms)
-        self._speaking_epoch = 0
+        self._audio = EpochAudio(self._format, settings.max_frame_ms)
+        self._speaking: Attempt = (0, 0)
         self._rendering: asyncio.Timeout | None = None
         self._idle: asyncio.Timeout | None = None
         self._idle_s = settings.idle_timeout_ms / 1000
@@ -212,12 +212,14 @@ class _Stream:
                         "a sentence at a time"
                     )
                 self._pending.add(
-                    PhraseToSpeak(text.turn_epoch, text.phrase_id, text.text, received_s, text.traceparent)
+                    PhraseToSpeak(
+                        text.turn_epoch, text.phrase_id, text.text, received_s, text.traceparent, text.attempt
+                    )
                 )
             case "flush":
-                self._pending.add(FlushToTell(request.flush.turn_epoch, received_s))
+                self._pending.add(FlushToTell(request.flush.turn_epoch, received_s, request.flush.attempt))
             case "cancel":
-                self._cancel(request.cancel.turn_epoch)
+                self._cancel((request.cancel.turn_epoch, request.cancel.attempt))
             case "finish":
                 self._pending.finish()
             case "config":
@@ -225,23 +227,27 @@ class _Stream:
             case _:
                 raise InvalidInput("an empty request: send text, flush, cancel or finish")
 
-    def _cancel(self, epoch: int) -> None:
-        self._pending.cancel(epoch)
+    def _cancel(self, attempt: Attempt) -> None:
+        self._pending.cancel(attempt)
         rendering = self._rendering
-        if rendering is not None and not rendering.expired() and self._pending.is_cancelled(self._speaking_epoch):
+        if rendering is not None and not rendering.expired() and self._pending.is_cancelled(self._speaking):
             rendering.reschedule(0)  # a deadline in the past ends the wait for the engine now, and the engine's work
 
     async def _speak_all(self) -> None:
         while (item := await self._pending.next()) is not None:
-            if item.epoch != self._audio.epoch:
-                self._audio = EpochAudio(item.epoch, self._format, self._settings.max_frame_ms)
+            if item.of != self._speaking:
+                self._speaking = item.of
+                self._audio = EpochAudio(self._format, self._settings.max_frame_ms)
             if isinstance(item, FlushToTell):
                 flushed = tts_pb2.SpeechFlushed(audio_ms=self._audio.audio_ms)
                 timing = server_timing(item.received_s)
-                await self._write(tts_pb2.SynthesizeResponse(turn_epoch=item.epoch, timing=timing, flushed=flushed))
+                await self._write(
+                    tts_pb2.SynthesizeResponse(
+                        turn_epoch=item.epoch, attempt=item.attempt, timing=timing, flushed=flushed
+                    )
+                )
                 continue
             self._phrases += 1
-            self._speaking_epoch = item.epoch
             attributes = self._span_attributes | {
                 spans.TURN_EPOCH: item.epoch,
                 spans.PHRASE_ID: item.phrase_id,
@@ -251,7 +257,7 @@ class _Stream:
                 await self._speak(item, span)
 
     async def _speak(self, item: PhraseToSpeak, span: Span) -> None:
-        """Send one phrase, unless and until its epoch is cancelled."""
+        """Send one phrase, unless and until its attempt is cancelled."""
         phrase = prepare(item.text)
         sender = PhraseSender(
             item, phrase, self._audio, self._format, write=self._write, is_cancelled=self._pending.is_cancelled
@@ -285,7 +291,7 @@ class _Stream:
             async with asyncio.timeout(timeout_ms / 1000) as self._rendering:
                 return await anext(pieces, None)
         except TimeoutError:
-            if self._pending.is_cancelled(item.epoch):
+            if self._pending.is_cancelled(item.of):
                 return None
             raise TimedOut(f"the speech engine gave no audio for {timeout_ms} ms") from None
         finally:

@@ -250,6 +250,31 @@ async def test_cancel_stops_an_epoch_and_the_next_follows_at_once(server: Runnin
     assert server.service.engine.running == 0
 
 
+async def test_a_cancelled_attempt_is_not_heard_and_the_next_of_the_same_epoch_is(server: Running) -> None:
+    client = server.client()
+    await client.open()
+    for phrase in range(10):
+        await client.text(LONG, epoch=3, phrase=phrase)
+    while not (await client.read()).HasField("audio"):
+        pass
+    await client.cancel(3, attempt=0)
+    await client.text("Too late.", epoch=3, phrase=10)
+    await client.text("Given up before it began.", epoch=3, attempt=1)
+    await client.cancel(3, attempt=1)
+    await client.text("Hello again.", epoch=3, attempt=2)
+    await client.flush(3, attempt=2)
+    before, flushed = await client.read_until_flushed()
+    attempts = [response.attempt for response in before]
+    assert attempts == sorted(attempts)
+    assert not any(response.audio.phrase_id > 0 for response in before if response.attempt == 0)
+    spoken = [response.audio for response in before if response.attempt == 2 and response.HasField("audio")]
+    assert spoken[0].offset_ms == 0
+    assert spoken[-1].is_last
+    assert (flushed.turn_epoch, flushed.attempt) == (3, 2)
+    assert flushed.flushed.audio_ms == sum(len(audio.pcm) for audio in spoken) // 32
+    assert server.service.engine.running == 0
+
+
 async def test_finish_speaks_the_rest_and_closes(server: Running) -> None:
     client = server.client()
     await client.open()

@@ -44,7 +44,7 @@ class Speech:
 
     def __init__(self, stages: Stages, config: bytes, hooks: SpeechHooks, **limits: int) -> None:
         self._hooks = hooks
-        self._epoch = 0
+        self._of = (0, 0)
         self._phrases: dict[int, _Phrase] = {}
         self.stream = StageStream(
             STAGE,
@@ -59,26 +59,35 @@ class Speech:
             **limits,
         )
 
-    def speak(self, epoch: int, phrase_id: int, text: str, traceparent: str = "") -> None:
-        """Have a phrase of turn `epoch` spoken. `traceparent`: the turn's trace context."""
-        if epoch != self._epoch:
-            self._epoch = epoch
+    def speak(self, epoch: int, phrase_id: int, text: str, traceparent: str = "", *, attempt: int = 0) -> None:
+        """Have a phrase of turn `epoch` spoken. `traceparent`: the turn's trace context.
+
+        `attempt`: which answer of the turn it belongs to; after one that was cancelled, the next needs a larger number.
+        """
+        if (epoch, attempt) != self._of:
+            self._of = (epoch, attempt)
             self._phrases.clear()
         phrase = self._phrases[phrase_id] = _Phrase(text, traceparent)
-        self.stream.send(_text(epoch, phrase_id, phrase))
+        self.stream.send(self._text(phrase_id, phrase))
 
-    def cancel(self, epoch: int) -> None:
-        """Stop speaking turn `epoch`; nothing of it is told after this."""
-        if self._epoch == epoch and self._phrases:
+    def cancel(self, epoch: int, attempt: int = 0) -> None:
+        """Stop speaking this attempt at turn `epoch`; nothing of it is told after this."""
+        if self._of == (epoch, attempt) and self._phrases:
             self._phrases.clear()
-            self.stream.send(
-                tts_pb2.SynthesizeRequest(cancel=tts_pb2.CancelSpeech(turn_epoch=epoch)).SerializeToString()
-            )
+            cancel = tts_pb2.CancelSpeech(turn_epoch=epoch, attempt=attempt)
+            self.stream.send(tts_pb2.SynthesizeRequest(cancel=cancel).SerializeToString())
 
     def _replay(self) -> Iterable[bytes]:
         for phrase_id, phrase in self._phrases.items():
             phrase.position_bytes = 0
-            yield _text(self._epoch, phrase_id, phrase)
+            yield self._text(phrase_id, phrase)
+
+    def _text(self, phrase_id: int, phrase: _Phrase) -> bytes:
+        epoch, attempt = self._of
+        message = tts_pb2.SynthesizeText(
+            turn_epoch=epoch, attempt=attempt, phrase_id=phrase_id, text=phrase.text, traceparent=phrase.traceparent
+        )
+        return tts_pb2.SynthesizeRequest(text=message).SerializeToString()
 
     def _on_response(self, raw: bytes) -> None:
         response = tts_pb2.SynthesizeResponse.FromString(raw)
@@ -87,12 +96,12 @@ class Speech:
             self._hooks.on_ready(response.ready.info)
         elif kind == "draining":
             self.stream.move_on()
-        elif response.turn_epoch != self._epoch:
+        elif (response.turn_epoch, response.attempt) != self._of:
             return
         elif kind == "audio":
             self._on_audio(response)
         elif kind == "words" and response.words.phrase_id in self._phrases:
-            words = [TimedWord(word.end_ms, word.char_end) for word in response.words.words]
+            words = [TimedWord(word.end_ms, word.char_end, word.start_ms) for word in response.words.words]
             self._hooks.on_words(response.turn_epoch, response.words.phrase_id, words)
 
     def _on_audio(self, response: tts_pb2.SynthesizeResponse) -> None:
@@ -135,10 +144,3 @@ def tts_config(agent: Agent, audio_format: AudioFormat, session_id: str) -> byte
         session_id=session_id,
     )
     return tts_pb2.SynthesizeRequest(config=config).SerializeToString()
-
-
-def _text(epoch: int, phrase_id: int, phrase: _Phrase) -> bytes:
-    message = tts_pb2.SynthesizeText(
-        turn_epoch=epoch, phrase_id=phrase_id, text=phrase.text, traceparent=phrase.traceparent
-    )
-    return tts_pb2.SynthesizeRequest(text=message).SerializeToString()

@@ -26,10 +26,11 @@ pytestmark = pytest.mark.integration
 READY = tts_pb2.SynthesizeResponse(ready=tts_pb2.TtsReady(info=common_pb2.EngineInfo(engine="scripted")))
 
 
-def audio(epoch: int, phrase_id: int, pcm: bytes, *, is_last: bool = False) -> bytes:
+def audio(epoch: int, phrase_id: int, pcm: bytes, *, is_last: bool = False, attempt: int = 0) -> bytes:
     speech = tts_pb2.SpeechAudio(phrase_id=phrase_id, pcm=pcm, is_last=is_last)
     timing = common_pb2.ServerTiming(received_to_sent_us=70)
-    return tts_pb2.SynthesizeResponse(turn_epoch=epoch, audio=speech, timing=timing).SerializeToString()
+    response = tts_pb2.SynthesizeResponse(turn_epoch=epoch, attempt=attempt, audio=speech, timing=timing)
+    return response.SerializeToString()
 
 
 def words(epoch: int, phrase_id: int) -> bytes:
@@ -114,7 +115,7 @@ async def test_phrases_become_audio_with_their_words() -> None:
         speech.speak(3, 1, "Two.")
         await heard.until_whole((3, 0), (3, 1))
         assert heard.audio == {(3, 0): b"One.", (3, 1): b"Two."}
-        assert heard.words[0] == (3, 0, [TimedWord(90, 3)])
+        assert heard.words[0] == (3, 0, [TimedWord(90, 3, 0)])
         assert heard.engines == ["scripted"]
 
 
@@ -173,6 +174,26 @@ async def test_nothing_of_a_cancelled_turn_is_told_and_the_service_hears_of_it()
         await heard.until_whole((2, 0))
         assert heard.audio == {(1, 0): b"On", (2, 0): b"Two."}
         assert heard.words == []
+
+
+async def test_nothing_of_a_cancelled_attempt_is_told_and_the_next_of_the_same_turn_is() -> None:
+    async def script(line: Line) -> None:
+        await accept(line)
+        assert (await phrase(line)).attempt == 0
+        cancel = tts_pb2.SynthesizeRequest.FromString(await line.read()).cancel
+        assert (cancel.turn_epoch, cancel.attempt) == (1, 0)
+        asked = await phrase(line)
+        assert (asked.turn_epoch, asked.attempt, asked.text) == (1, 1, "Two.")
+        await line.write(audio(1, 0, b"One.", is_last=True))  # was on its way
+        await line.write(audio(1, 0, b"Two.", is_last=True, attempt=1))
+        await line.listen()
+
+    async with speaking(RawStage(script, "tts")) as (speech, heard):
+        speech.speak(1, 0, "One.")
+        speech.cancel(1, 0)
+        speech.speak(1, 0, "Two.", attempt=1)
+        await heard.until_whole((1, 0))
+        assert heard.audio == {(1, 0): b"Two."}
 
 
 async def test_rubbish_and_half_samples_are_not_played() -> None:

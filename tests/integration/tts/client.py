@@ -68,16 +68,15 @@ class Client:
         assert response.HasField("ready")
         return response.ready
 
-    async def text(self, text: str, epoch: int = 1, phrase: int = 0) -> None:
-        await self.send(
-            tts_pb2.SynthesizeRequest(text=tts_pb2.SynthesizeText(turn_epoch=epoch, phrase_id=phrase, text=text))
-        )
+    async def text(self, text: str, epoch: int = 1, phrase: int = 0, attempt: int = 0) -> None:
+        said = tts_pb2.SynthesizeText(turn_epoch=epoch, attempt=attempt, phrase_id=phrase, text=text)
+        await self.send(tts_pb2.SynthesizeRequest(text=said))
 
-    async def flush(self, epoch: int = 1) -> None:
-        await self.send(tts_pb2.SynthesizeRequest(flush=tts_pb2.FlushSpeech(turn_epoch=epoch)))
+    async def flush(self, epoch: int = 1, attempt: int = 0) -> None:
+        await self.send(tts_pb2.SynthesizeRequest(flush=tts_pb2.FlushSpeech(turn_epoch=epoch, attempt=attempt)))
 
-    async def cancel(self, epoch: int = 1) -> None:
-        await self.send(tts_pb2.SynthesizeRequest(cancel=tts_pb2.CancelSpeech(turn_epoch=epoch)))
+    async def cancel(self, epoch: int = 1, attempt: int = 0) -> None:
+        await self.send(tts_pb2.SynthesizeRequest(cancel=tts_pb2.CancelSpeech(turn_epoch=epoch, attempt=attempt)))
 
     async def finish(self) -> None:
         await self.send(tts_pb2.SynthesizeRequest(finish=common_pb2.FinishInput()))

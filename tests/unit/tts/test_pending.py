@@ -10,8 +10,8 @@ from services.tts.pending import FlushToTell, PendingSpeech, PhraseToSpeak
 pytestmark = pytest.mark.unit
 
 
-def phrase(epoch: int, number: int = 0) -> PhraseToSpeak:
-    return PhraseToSpeak(epoch, number, "text", 0.0)
+def phrase(epoch: int, attempt: int = 0) -> PhraseToSpeak:
+    return PhraseToSpeak(epoch, 0, "text", 0.0, attempt=attempt)
 
 
 async def rest(pending: PendingSpeech) -> list[int]:
@@ -42,19 +42,35 @@ async def test_cancel_drops_the_epoch_and_before_now_and_later() -> None:
     pending = PendingSpeech(10)
     for epoch in (1, 2, 3):
         pending.add(phrase(epoch))
-    pending.cancel(2)
-    pending.cancel(1)
+    pending.cancel((2, 0))
+    pending.cancel((1, 0))
     pending.add(phrase(2))
-    assert pending.is_cancelled(2)
-    assert not pending.is_cancelled(3)
+    assert pending.is_cancelled((2, 0))
+    assert not pending.is_cancelled((3, 0))
     assert await rest(pending) == [3]
+
+
+async def test_an_attempt_that_is_cancelled_leaves_room_for_the_next() -> None:
+    pending = PendingSpeech(10)
+    pending.add(phrase(1))
+    pending.add(phrase(2, 1))
+    pending.cancel((2, 1))
+    pending.add(phrase(2, 0))
+    pending.add(phrase(2, 1))
+    pending.add(phrase(2, 2))
+    pending.finish()
+    assert await pending.next() == phrase(2, 2)
+    assert await pending.next() is None
 
 
 async def test_epochs_never_go_backwards() -> None:
     pending = PendingSpeech(10)
     pending.add(phrase(3))
-    with pytest.raises(InvalidInput, match="2 after 3"):
+    with pytest.raises(InvalidInput, match="turn_epoch 2, attempt 0 after turn_epoch 3, attempt 0"):
         pending.add(phrase(2))
+    pending.add(phrase(3, 2))
+    with pytest.raises(InvalidInput, match="attempt 1 after turn_epoch 3, attempt 2"):
+        pending.add(phrase(3, 1))
 
 
 async def test_limits() -> None:
@@ -63,7 +79,7 @@ async def test_limits() -> None:
     pending.add(phrase(1))
     with pytest.raises(Overloaded):
         pending.add(phrase(1))
-    pending.cancel(1)
+    pending.cancel((1, 0))
     pending.add(phrase(2))
     pending.finish()
     with pytest.raises(InvalidInput, match="after finish"):

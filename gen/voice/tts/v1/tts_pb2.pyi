@@ -188,6 +188,7 @@ class SynthesizeText(google.protobuf.message.Message):
     PHRASE_ID_FIELD_NUMBER: builtins.int
     TEXT_FIELD_NUMBER: builtins.int
     TRACEPARENT_FIELD_NUMBER: builtins.int
+    ATTEMPT_FIELD_NUMBER: builtins.int
     LANGUAGE_FIELD_NUMBER: builtins.int
     turn_epoch: builtins.int
     """Epoch of the turn it belongs to."""
@@ -197,6 +198,10 @@ class SynthesizeText(google.protobuf.message.Message):
     """The text."""
     traceparent: builtins.str
     """W3C traceparent of the turn. Empty: the stream's metadata says all."""
+    attempt: builtins.int
+    """Which answer of the turn it belongs to, where several were begun and given up: counted from 0. A later attempt
+    begins anew at phrase 0. Within an epoch attempts never go backwards.
+    """
     language: builtins.str
     """BCP 47 tag of the language to speak in, one of SynthesizeConfig.languages. Empty, or none of them: as the config
     says.
@@ -208,9 +213,10 @@ class SynthesizeText(google.protobuf.message.Message):
         phrase_id: builtins.int = ...,
         text: builtins.str = ...,
         traceparent: builtins.str = ...,
+        attempt: builtins.int = ...,
         language: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["language", b"language", "phrase_id", b"phrase_id", "text", b"text", "traceparent", b"traceparent", "turn_epoch", b"turn_epoch"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["attempt", b"attempt", "language", b"language", "phrase_id", b"phrase_id", "text", b"text", "traceparent", b"traceparent", "turn_epoch", b"turn_epoch"]) -> None: ...
 
 global___SynthesizeText = SynthesizeText
 
@@ -221,14 +227,18 @@ class FlushSpeech(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     TURN_EPOCH_FIELD_NUMBER: builtins.int
+    ATTEMPT_FIELD_NUMBER: builtins.int
     turn_epoch: builtins.int
     """The epoch."""
+    attempt: builtins.int
+    """The attempt within it."""
     def __init__(
         self,
         *,
         turn_epoch: builtins.int = ...,
+        attempt: builtins.int = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["turn_epoch", b"turn_epoch"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["attempt", b"attempt", "turn_epoch", b"turn_epoch"]) -> None: ...
 
 global___FlushSpeech = FlushSpeech
 
@@ -239,14 +249,18 @@ class CancelSpeech(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     TURN_EPOCH_FIELD_NUMBER: builtins.int
+    ATTEMPT_FIELD_NUMBER: builtins.int
     turn_epoch: builtins.int
-    """This epoch and all before it are dropped."""
+    """All epochs before this one are dropped, and of this one the attempts up to `attempt`."""
+    attempt: builtins.int
+    """The last attempt of the epoch that is dropped. 0: all of an epoch whose phrases name none."""
     def __init__(
         self,
         *,
         turn_epoch: builtins.int = ...,
+        attempt: builtins.int = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["turn_epoch", b"turn_epoch"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["attempt", b"attempt", "turn_epoch", b"turn_epoch"]) -> None: ...
 
 global___CancelSpeech = CancelSpeech
 
@@ -263,8 +277,11 @@ class SynthesizeResponse(google.protobuf.message.Message):
     WORDS_FIELD_NUMBER: builtins.int
     FLUSHED_FIELD_NUMBER: builtins.int
     DRAINING_FIELD_NUMBER: builtins.int
+    ATTEMPT_FIELD_NUMBER: builtins.int
     turn_epoch: builtins.int
     """Epoch of the turn."""
+    attempt: builtins.int
+    """The attempt within the epoch, as the phrase named it."""
     @property
     def timing(self) -> voice.common.v1.common_pb2.ServerTiming:
         """The server's own timing of this response."""
@@ -299,9 +316,10 @@ class SynthesizeResponse(google.protobuf.message.Message):
         words: global___WordTimings | None = ...,
         flushed: global___SpeechFlushed | None = ...,
         draining: voice.common.v1.common_pb2.Draining | None = ...,
+        attempt: builtins.int = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["audio", b"audio", "draining", b"draining", "event", b"event", "flushed", b"flushed", "ready", b"ready", "timing", b"timing", "words", b"words"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["audio", b"audio", "draining", b"draining", "event", b"event", "flushed", b"flushed", "ready", b"ready", "timing", b"timing", "turn_epoch", b"turn_epoch", "words", b"words"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["attempt", b"attempt", "audio", b"audio", "draining", b"draining", "event", b"event", "flushed", b"flushed", "ready", b"ready", "timing", b"timing", "turn_epoch", b"turn_epoch", "words", b"words"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["event", b"event"]) -> typing.Literal["ready", "audio", "words", "flushed", "draining"] | None: ...
 
 global___SynthesizeResponse = SynthesizeResponse

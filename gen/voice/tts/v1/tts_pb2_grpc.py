@@ -49,8 +49,8 @@ class StreamingTtsServicer(object):
     def Synthesize(self, request_iterator, context):
         """Speaks for one agent for as long as the call lasts.
         The first request must carry `config`; anything else first is INVALID_ARGUMENT. The first response is `ready`.
-        Phrases are spoken in order. `cancel` drops what is queued and rendering: no audio of a cancelled epoch is sent after
-        the cancel was received. `finish` ends the input: what is pending is spoken and the stream closes with OK.
+        Phrases are spoken in order. `cancel` drops what is queued and rendering: no audio of a cancelled epoch or
+        attempt is sent after the cancel was received. `finish` ends the input: what is pending is spoken and the stream closes with OK.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

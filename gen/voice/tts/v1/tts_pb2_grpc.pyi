@@ -27,8 +27,8 @@ class StreamingTtsStub:
     ]
     """Speaks for one agent for as long as the call lasts.
     The first request must carry `config`; anything else first is INVALID_ARGUMENT. The first response is `ready`.
-    Phrases are spoken in order. `cancel` drops what is queued and rendering: no audio of a cancelled epoch is sent after
-    the cancel was received. `finish` ends the input: what is pending is spoken and the stream closes with OK.
+    Phrases are spoken in order. `cancel` drops what is queued and rendering: no audio of a cancelled epoch or
+    attempt is sent after the cancel was received. `finish` ends the input: what is pending is spoken and the stream closes with OK.
     """
 
 class StreamingTtsAsyncStub:
@@ -40,8 +40,8 @@ class StreamingTtsAsyncStub:
     ]
     """Speaks for one agent for as long as the call lasts.
     The first request must carry `config`; anything else first is INVALID_ARGUMENT. The first response is `ready`.
-    Phrases are spoken in order. `cancel` drops what is queued and rendering: no audio of a cancelled epoch is sent after
-    the cancel was received. `finish` ends the input: what is pending is spoken and the stream closes with OK.
+    Phrases are spoken in order. `cancel` drops what is queued and rendering: no audio of a cancelled epoch or
+    attempt is sent after the cancel was received. `finish` ends the input: what is pending is spoken and the stream closes with OK.
     """
 
 class StreamingTtsServicer(metaclass=abc.ABCMeta):
@@ -55,8 +55,8 @@ class StreamingTtsServicer(metaclass=abc.ABCMeta):
     ) -> typing.Union[collections.abc.Iterator[voice.tts.v1.tts_pb2.SynthesizeResponse], collections.abc.AsyncIterator[voice.tts.v1.tts_pb2.SynthesizeResponse]]:
         """Speaks for one agent for as long as the call lasts.
         The first request must carry `config`; anything else first is INVALID_ARGUMENT. The first response is `ready`.
-        Phrases are spoken in order. `cancel` drops what is queued and rendering: no audio of a cancelled epoch is sent after
-        the cancel was received. `finish` ends the input: what is pending is spoken and the stream closes with OK.
+        Phrases are spoken in order. `cancel` drops what is queued and rendering: no audio of a cancelled epoch or
+        attempt is sent after the cancel was received. `finish` ends the input: what is pending is spoken and the stream closes with OK.
         """
 
 def add_StreamingTtsServicer_to_server(servicer: StreamingTtsServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...
