@@ -185,6 +185,7 @@ BAD_FIRST: dict[str, pb.RecognizeRequest] = {
     "odd rate": config(11025),
     "no encoding": pb.RecognizeRequest(config=pb.RecognizeConfig(format=common_pb2.AudioFormat(sample_rate_hz=16000))),
     "empty term": config(key_terms=[pb.KeyTerm(text=" ")]),
+    "not the first of its languages": config(language="en-US", languages=["es-ES", "de-DE"]),
     "strong term": config(key_terms=[pb.KeyTerm(text="willow", boost=7)]),
 }
 BAD_LATER: dict[str, pb.RecognizeRequest] = {
@@ -217,6 +218,14 @@ async def refused(caller: Caller) -> None:
     failure = await caller.failure()
     assert failure.code() is grpc.StatusCode.INVALID_ARGUMENT, failure
     assert failure.details()
+
+
+async def test_of_several_languages_those_that_are_told_apart_are_named(channel: grpc.aio.Channel) -> None:
+    caller = await Caller.connect(channel, language="en-US", languages=["en-US", "de-DE"], grammar=GRAMMAR)
+    assert list(caller.ready.ready.languages) in ([], ["en-US", "de-DE"])
+    await caller.audio(speech())
+    final = (await caller.finish()).hypothesis
+    assert (final.text, final.language) == (TEXT, "en-US")
 
 
 async def test_audio_far_faster_than_real_time_is_refused(settings: AsrSettings) -> None:

@@ -294,6 +294,41 @@ async def test_a_language_that_the_model_lacks_is_refused(one: Desk) -> None:
     assert one.engine.running == 0
 
 
+async def test_which_of_several_languages_is_told_in_each_utterance_and_a_short_word_flips_nothing(one: Desk) -> None:
+    stream = await one.caller(Script(), 1, languages=("en-US", "de-DE", "fr-FR"))
+    assert stream.languages == ("en-US", "de-DE")  # of the model's own, en and de
+    told = []
+    for text, language in (
+        ("guten tag zusammen ich möchte einen termin", "de"),
+        ("okay", "en"),
+        ("can we speak english please", "en"),
+        ("yes", "de"),
+    ):
+        script = one.whisper.scripts[1] = Script(language=language, certainty=0.95).say(text).pause(200)
+        await stream.reset()
+        await speak(stream, script.pcm)
+        recognised = await stream.finalize()
+        told.append(recognised.language)
+        assert recognised.text == (text if told[-1].startswith(language) else text[::-1])
+    assert told == ["de-DE", "de-DE", "en-US", "en-US"]
+
+
+async def test_words_of_another_language_are_not_kept_when_the_right_one_is_found(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    async with desk(monkeypatch, tmp_path, **PATIENT) as opened:
+        english = Script().say("i would like to book a table").pause(200)
+        stream = await opened.caller(english, 1, languages=("en-US", "de-DE"))
+        await speak(stream, english.pcm, with_partials=True)
+        assert (await stream.finalize()).language == "en-US"
+        german = opened.whisper.scripts[1] = Script(language="de").say("ich möchte einen tisch bestellen").pause(200)
+        await stream.reset()
+        await speak(stream, german.pcm, with_partials=True)
+        assert {question.detection.current for question in german.asked} == {"en", "de"}  # it began in English
+        recognised = await stream.finalize()
+        assert (recognised.text, recognised.language) == ("ich möchte einen tisch bestellen", "de-DE")
+
+
 # --- through the servicer ---
 
 

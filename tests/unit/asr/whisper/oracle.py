@@ -43,9 +43,15 @@ def words(text: str, start_ms: int = 0) -> list[Heard]:
 
 @dataclass
 class Script:
-    """What is said, as audio, and the model that recognises it. A word that is only half heard is misheard."""
+    """What is said, as audio, and the model that recognises it. A word that is only half heard is misheard.
+
+    Decoded in another language than `language`, all words are wrong: they are written backwards.
+    """
 
     pcm: bytes = b""
+    language: str = "en"
+    certainty: float = 1.0
+    """Share of that language, English and German being all that there is."""
     said: list[Heard] = field(default_factory=list)
     asked: list[Question] = field(default_factory=list)
 
@@ -62,18 +68,22 @@ class Script:
 
     def answer(self, question: Question) -> Answer:
         self.asked.append(question)
+        other = "en" if self.language == "de" else "de"
+        shares = {self.language: self.certainty, other: 1 - self.certainty}
+        language, share = (question.language, 1.0) if question.language else question.detection.choose(shares, shares)
         end_ms = question.start_ms + question.length_ms
         heard = []
         for one in self.said:
             if one.start_ms + WORD_MS // 2 < question.start_ms or one.start_ms + 40 > end_ms:
                 continue
             text = one.text if one.end_ms <= end_ms else one.text + "~"
+            text = text if language == self.language else f" {text.strip()[::-1]}"
             last_ms = min(one.end_ms, end_ms)
             heard.append(
                 Heard(text, one.tokens, one.start_ms - question.start_ms, last_ms - question.start_ms, one.probability)
             )
         assert tuple(token for one in heard[: len(question.prefix)] for token in one.tokens) == question.prefix
-        return Answer(tuple(heard[len(question.prefix) :]), -0.2, 0.01, "en")
+        return Answer(tuple(heard[len(question.prefix) :]), -0.2, 0.01, language, share)
 
 
 def hearing(setup: StreamSetup = SETUP, terms: tuple[int, ...] = ()) -> Hearing:
