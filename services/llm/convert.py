@@ -13,7 +13,7 @@ from services.llm.engine import (
     Finished,
     FinishReason,
     GenerationRequest,
-    LlmEvent,
+    LlmOutput,
     Message,
     Priority,
     Role,
@@ -96,7 +96,7 @@ def _sampling(sampling: llm_pb2.Sampling) -> Sampling:
     return Sampling(temperature, top_p, max_tokens, sampling.seed if sampling.HasField("seed") else None)
 
 
-def event_response(event: LlmEvent, turn_epoch: int, timing: common_pb2.ServerTiming) -> llm_pb2.GenerateResponse:
+def event_response(event: LlmOutput, turn_epoch: int, timing: common_pb2.ServerTiming) -> llm_pb2.GenerateResponse:
     """Return the response that carries one event of the engine."""
     match event:
         case TextDelta(text):

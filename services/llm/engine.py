@@ -119,7 +119,19 @@ class Finished:
     usage: Usage = Usage()
 
 
-LlmEvent: TypeAlias = TextDelta | ToolCall | Finished
+LlmOutput: TypeAlias = TextDelta | ToolCall | Finished
+"""What leaves the service."""
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """The engine has begun with the request. At most once, before all output; engines that do not know leave it out."""
+
+    queue_us: int
+    """How long the request waited for that: for a slot, or for a place in a batch."""
+
+
+LlmEvent: TypeAlias = Begun | LlmOutput
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +166,7 @@ class LlmEngine(Protocol):
         """Return what `EngineInfo.model` says for a request that names `model`. Raises InvalidInput if unknown."""
 
     def generate(self, request: GenerationRequest) -> AsyncGenerator[LlmEvent, None]:
-        """Yield text and tool calls as they come, then one Finished.
+        """Yield text and tool calls as they come, then one Finished; Begun first, where the engine knows its queue.
 
         Closing the generator (`contextlib.aclosing`), or cancelling the task that iterates it, aborts the request and
         releases all it holds before `aclose` returns. Raises ParleyErrors.

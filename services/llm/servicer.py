@@ -20,7 +20,7 @@ from services.common.registry import load_engine
 from services.common.server import Rpc, register_rpcs
 from services.common.telemetry import context_of, current_span, joined_context
 from services.llm.convert import event_response, generation_request
-from services.llm.engine import Finished, GenerationRequest, LlmEngine, MortalEngine
+from services.llm.engine import Begun, Finished, GenerationRequest, LlmEngine, LlmEvent, MortalEngine
 from services.llm.engines import ENGINES
 from services.llm.settings import LlmSettings
 from services.llm.stream import Outbox, cancel, pump
@@ -160,6 +160,7 @@ class _Generation:
         self._request: GenerationRequest = generation_request(config, settings, _tenant(context))
         self._validators: Validators = compile_tools(self._request.tools)
         self._model_label = engine.model_label(self._request.model)
+        self._queue_us = 0
         self._first_output_s: float | None = None
         self._finished: Finished | None = None
         self._finished_s = 0.0
@@ -175,7 +176,7 @@ class _Generation:
             async with asyncio.TaskGroup() as tasks:
                 # The engine works while `ready` is on its way out.
                 pumping = tasks.create_task(
-                    pump(self._engine, self._request, self._validators, self._outbox, self._on_first_output),
+                    pump(self._engine, self._request, self._validators, self._outbox, self._on_event),
                     name="llm-pump",
                 )
                 watching = tasks.create_task(self._watch(requests, pumping), name="llm-watch")
@@ -184,6 +185,12 @@ class _Generation:
                 watching.cancel()
         except* _ClientGone:
             log.debug("the client left before the end")
+
+    def _on_event(self, event: LlmEvent) -> None:
+        if isinstance(event, Begun):
+            self._queue_us = event.queue_us
+        elif self._first_output_s is None:
+            self._on_first_output()
 
     def _on_first_output(self) -> None:
         self._first_output_s = time.monotonic()
@@ -246,10 +253,13 @@ class _Generation:
             raise _ClientGone
 
     def _timing(self, engine_done_s: float) -> common_pb2.ServerTiming:
-        """Return the time from the config to now, and to the moment the engine gave the event."""
+        """Return the time from the config to now, and to the moment the engine gave the event: its queue, then work."""
+        spent_us = round((engine_done_s - self._began_s) * 1e6)
+        queue_us = min(self._queue_us, spent_us)
         return common_pb2.ServerTiming(
             received_to_sent_us=round((time.monotonic() - self._began_s) * 1e6),
-            engine_us=round((engine_done_s - self._began_s) * 1e6),
+            queue_us=queue_us,
+            engine_us=spent_us - queue_us,
         )
 
     def measure(self) -> None:
@@ -285,7 +295,10 @@ class _Generation:
         if request.model:
             told[spans.REQUEST_MODEL] = request.model
         if self._first_output_s is not None:
-            told[spans.RESPONSE_FIRST_CHUNK_S] = self._first_output_s - self._began_s
+            first_s = self._first_output_s - self._began_s
+            told[spans.RESPONSE_FIRST_CHUNK_S] = first_s
+            told[spans.HOP_QUEUE_MS] = self._queue_us / 1000
+            told[spans.HOP_ENGINE_MS] = max(0.0, first_s * 1000 - self._queue_us / 1000)
         if self._finished is not None:
             usage = self._finished.usage
             told[spans.RESPONSE_FINISH_REASONS] = [self._finished.reason.value]

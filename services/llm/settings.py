@@ -89,6 +89,7 @@ class LlmSettings(ServiceSettings):
 
     fake_reply: str = Field("This is the fake engine.", description="fake: what it says; {user} is what it was told.")
     fake_words_per_delta: int = Field(0, ge=0, description="fake: words a delta; 0 sends the reply as one delta.")
+    fake_queue_delay_ms: float = Field(0, ge=0, description="fake: how long a request waits before it is begun.")
     fake_first_delay_ms: float = Field(0, ge=0, description="fake: pause before the first delta.")
     fake_delta_delay_ms: float = Field(0, ge=0, description="fake: pause between deltas.")
     fake_tool_when: str = Field("", description="fake: call fake_tool_name when the user's text contains this.")

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 
 from services.common.errors import EngineFault
 from services.llm.engine import (
+    Begun,
     Finished,
     FinishReason,
     GenerationRequest,
     LlmEngine,
     LlmEvent,
+    LlmOutput,
     TextDelta,
     ToolCall,
 )
@@ -28,7 +30,7 @@ class Stamped:
     Merged text was held for the client, not by the engine.
     """
 
-    event: LlmEvent
+    event: LlmOutput
     at_s: float
 
 
@@ -48,7 +50,7 @@ class Outbox:
         self._filled = asyncio.Event()
         self._emptied = asyncio.Event()
 
-    async def put(self, event: LlmEvent) -> None:
+    async def put(self, event: LlmOutput) -> None:
         """Add an event, and wait while the outbox is over its bound."""
         if self._is_abandoned:
             return
@@ -113,15 +115,16 @@ async def pump(
     request: GenerationRequest,
     validators: Validators,
     outbox: Outbox,
-    on_first_output: Callable[[], None],
+    on_event: Callable[[LlmEvent], None],
 ) -> None:
     """Move one generation from the engine to the outbox; whatever ends it, the engine's generator is closed.
 
-    The finished event is put only after the generator has been closed: a client that has it knows the engine is free.
+    `on_event` hears of each event as the engine gives it, and it alone of a Begun. The finished event is put only after
+    the generator has been closed: a client that has it knows the engine is free.
     What the engine raises goes to the outbox, and so does an EngineFault for an engine that breaks its contract.
     """
     try:
-        outbox.close(await _pumped(engine, request, validators, outbox, on_first_output))
+        outbox.close(await _pumped(engine, request, validators, outbox, on_event))
     except Exception as failure:
         outbox.fail(failure)
 
@@ -131,15 +134,14 @@ async def _pumped(
     request: GenerationRequest,
     validators: Validators,
     outbox: Outbox,
-    on_first_output: Callable[[], None],
+    on_event: Callable[[LlmEvent], None],
 ) -> Finished:
     finished: Finished | None = None
-    is_first = True
     async with aclosing(engine.generate(request)) as events:
         async for event in events:
-            if is_first:
-                on_first_output()
-                is_first = False
+            on_event(event)
+            if isinstance(event, Begun):
+                continue
             if isinstance(event, Finished):
                 finished = event
                 break

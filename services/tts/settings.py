@@ -65,6 +65,7 @@ class TtsSettings(ServiceSettings):
     )
 
     fake_word_ms: int = Field(200, gt=0, description="Fake engine: audio a word.")
+    fake_queue_delay_ms: float = Field(0, ge=0, description="Fake engine: how long a phrase waits before it is begun.")
     fake_first_audio_ms: float = Field(0, ge=0, description="Fake engine: delay before a phrase's first audio.")
     fake_real_time_factor: float = Field(0, ge=0, description="Fake engine: rendering time as a share of the audio's.")
     fake_chunk_ms: int = Field(10_000, gt=0, description="Fake engine: audio rendered at a time.")

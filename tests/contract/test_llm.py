@@ -19,6 +19,7 @@ from voice.llm.v1 import llm_pb2, llm_pb2_grpc
 from services.common.registry import load_engine
 from services.common.server import Server
 from services.llm.engine import (
+    Begun,
     Finished,
     FinishReason,
     GenerationRequest,
@@ -196,8 +197,8 @@ async def test_closing_midway_releases_the_request(case: Case) -> None:
     async with started(case, case.slow) as engine:
         events = engine.generate(asking("talk slowly"))
         async with asyncio.timeout(DEADLINE_S):
-            first = await anext(events)
-            assert isinstance(first, TextDelta)
+            while isinstance(await anext(events), Begun):
+                pass
             assert engine.running == 1
             await events.aclose()
         assert engine.running == 0
@@ -237,6 +238,13 @@ async def test_many_generations_at_once(case: Case) -> None:
         runs = await asyncio.gather(*(collect(engine, asking("talk")) for _ in range(20)))
         assert {text_of(events) for events in runs} == {"one two three four five six"}
         assert engine.running == 0
+
+
+async def test_the_queue_is_told_before_all_output(case: Case) -> None:
+    async with started(case, case.fast) as engine:
+        first, *others = await collect(engine, asking("call tuesday", LOOK_UP))
+        assert isinstance(first, Begun) == (case.name in ("vllm", "ctranslate2"))
+        assert not [event for event in others if isinstance(event, Begun)]
 
 
 async def test_says_what_it_is(case: Case) -> None:
@@ -313,7 +321,8 @@ async def test_served_ready_first_then_text_then_finished(case: Case) -> None:
         assert text.strip() == "one two three four five six"
         assert responses[-1].finished.reason == llm_pb2.FINISH_REASON_STOP
         assert responses[-1].finished.usage.completion_tokens == 6
-        assert all(response.timing.received_to_sent_us >= response.timing.engine_us for response in responses)
+        for timing in (response.timing for response in responses):
+            assert timing.received_to_sent_us >= timing.queue_us + timing.engine_us
         await running.released()
 
 

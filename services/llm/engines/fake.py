@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator
 
 from services.common.errors import EngineFault
 from services.llm.engine import (
+    Begun,
     Finished,
     FinishReason,
     GenerationRequest,
@@ -60,6 +62,10 @@ class FakeEngine:
             last = request.messages[-1]
             told = last.content if last.role is Role.USER else ""
             failure = settings.fake_failure if settings.fake_fail_when in told else "none"
+            if settings.fake_queue_delay_ms:
+                queued_s = time.perf_counter()
+                await asyncio.sleep(settings.fake_queue_delay_ms / 1000)
+                yield Begun(round((time.perf_counter() - queued_s) * 1e6))
             if settings.fake_first_delay_ms:
                 await asyncio.sleep(settings.fake_first_delay_ms / 1000)
             if failure == "raise":

@@ -7,6 +7,7 @@ Every word lasts `fake_word_ms`. It says nothing that anyone could understand, a
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator
 from dataclasses import replace
 from functools import cache
@@ -71,6 +72,11 @@ class FakeSpeaker:
         is_failing = settings.fake_failure != "none" and self._engine.phrases > settings.fake_failure_after
         self._engine.running += 1
         try:
+            queue_us = 0
+            if settings.fake_queue_delay_ms:
+                queued_s = time.perf_counter()
+                await asyncio.sleep(settings.fake_queue_delay_ms / 1000)
+                queue_us = round((time.perf_counter() - queued_s) * 1e6)
             if settings.fake_first_audio_ms:
                 await asyncio.sleep(settings.fake_first_audio_ms / 1000)
             words = tuple(
@@ -83,7 +89,10 @@ class FakeSpeaker:
                 if settings.fake_real_time_factor:
                     await asyncio.sleep(length_ms * settings.fake_real_time_factor / 1000)
                 piece = Rendered(
-                    self._audio(at_ms, length_ms), () if at_ms else words, is_last=at_ms + length_ms == total_ms
+                    self._audio(at_ms, length_ms),
+                    () if at_ms else words,
+                    is_last=at_ms + length_ms == total_ms,
+                    queue_us=0 if at_ms else queue_us,
                 )
                 yield await self._spoil(piece) if is_failing else piece
         finally:

@@ -14,6 +14,7 @@ import pytest
 
 from services.common.errors import EngineFault, InvalidInput, NotReady, Overloaded
 from services.llm.engine import (
+    Begun,
     Finished,
     FinishReason,
     GenerationRequest,
@@ -92,9 +93,9 @@ def queueing(monkeypatch: pytest.MonkeyPatch) -> asyncio.Queue[Priority]:
     seen: asyncio.Queue[Priority] = asyncio.Queue()
     take = Slots.take
 
-    async def noting(slots: Slots, priority: Priority) -> None:
+    async def noting(slots: Slots, priority: Priority) -> int:
         seen.put_nowait(priority)
-        await take(slots, priority)
+        return await take(slots, priority)
 
     monkeypatch.setattr(Slots, "take", noting)
     return seen
@@ -123,7 +124,7 @@ async def test_a_call_that_breaks_its_schema_is_written_once_more(orders: list[O
     async with started() as engine:
         events = await collect(engine, asking("call tuesday", REFUSING))
         # The second one leaves as it is, for the servicer's gate to refuse it by the tool's name.
-        assert isinstance(events[0], ToolCall)
+        assert [type(event) for event in events] == [Begun, ToolCall, Finished]
         first, second = orders
         assert second.prompt == first.prompt
         assert (first.temperature, second.temperature) == (0, 0.7)
@@ -157,6 +158,8 @@ async def test_the_urgent_goes_first_and_too_many_are_refused(
             assert engine.running == 3
         replies = await asyncio.gather(*tasks)
         assert [text_of(reply) for reply in replies] == ["what", "one two"]
+        waited_us = [reply[0].queue_us for reply in replies if isinstance(reply[0], Begun)]
+        assert waited_us[0] > waited_us[1] > 0
         told = [order.prompt for order in orders]
         assert "talk" in "".join(told[1])
         assert "hello" in "".join(told[2])

@@ -66,6 +66,24 @@ async def refused(
     return failure.value.code(), failure.value.details() or ""
 
 
+async def test_the_queue_is_a_part_of_its_own_of_every_event_s_timing() -> None:
+    delays = {
+        "fake_queue_delay_ms": 60,
+        "fake_first_delay_ms": 20,
+        "fake_delta_delay_ms": 20,
+        "fake_words_per_delta": 4,
+    }
+    async with served(**delays) as (_, stub):
+        ready, *events = await generate(stub, config())
+        assert ready.timing.queue_us == ready.timing.engine_us == 0
+        assert [event.WhichOneof("event") for event in events] == ["text_delta", "text_delta", "finished"]
+        for timing in (event.timing for event in events):
+            assert timing.queue_us >= 59_000
+            assert timing.engine_us >= 19_000
+            assert timing.queue_us + timing.engine_us <= timing.received_to_sent_us
+        assert len({event.timing.queue_us for event in events}) == 1
+
+
 TOOL_WITHOUT_ID = llm_pb2.ChatMessage(role=llm_pb2.CHAT_ROLE_TOOL, content="{}")
 USER_WITH_CALLS = llm_pb2.ChatMessage(role=llm_pb2.CHAT_ROLE_USER, tool_calls=[llm_pb2.ToolCall(id="1")])
 CANCEL = llm_pb2.GenerateRequest(cancel=llm_pb2.CancelGeneration())

@@ -15,6 +15,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from services.common.errors import EngineFault, InvalidInput
 from services.common.registry import load_engine
 from services.llm.engine import (
+    Begun,
     Finished,
     FinishReason,
     GenerationRequest,
@@ -33,6 +34,7 @@ from tests.integration.llm import vllm_stand_in
 from tests.integration.llm.vllm_core import BLOCK
 from tests.integration.llm.vllm_running import (
     DEADLINE_S,
+    ENDLESS,
     LOOK_UP,
     SYSTEM,
     asking,
@@ -109,6 +111,21 @@ async def test_a_start_that_fails_after_the_model_was_loaded_stops_its_process()
 # --- prefixes and priorities ---
 
 
+async def test_whoever_stands_in_the_queue_is_told_how_long() -> None:
+    async with started(max_num_seqs=1, **ENDLESS) as (engine, llm):
+        async with aclosing(engine.generate(asking("talk slowly"))) as talking, asyncio.timeout(DEADLINE_S):
+            first = await anext(talking)
+            waiting = asyncio.create_task(collect(engine, asking("talk")))
+            while not llm.core.waiting:
+                await anext(talking)
+            for _ in range(20):
+                await anext(talking)
+        begun, *_ = await waiting
+        assert isinstance(first, Begun)
+        assert isinstance(begun, Begun)
+        assert begun.queue_us > first.queue_us
+
+
 async def test_a_tenant_finds_its_own_prefixes_and_nobody_elses() -> None:
     async with started() as (engine, _):
         runs = [cached(await collect(engine, asking("talk", tenant=tenant))) for tenant in ("a", "a", "b", "", "")]
@@ -177,7 +194,7 @@ async def test_text_before_a_call_leaves_first_and_thinking_never() -> None:
         events = await collect(engine, asking("call think tuesday", LOOK_UP))
         assert text_of(events).strip() == "Yes."
         assert calls_of(events) == [("look_up", {"day": "tuesday"})]
-        assert isinstance(events[0], TextDelta)
+        assert isinstance(events[1], TextDelta)
         assert isinstance(events[-2], ToolCall)
         assert llm.requests[0]["params"].skip_special_tokens is False
 
@@ -221,6 +238,7 @@ async def test_sampling_is_the_requests_or_else_the_settings() -> None:
 async def test_a_slow_reader_finds_the_rest_in_one_piece() -> None:
     async with started() as (engine, _), aclosing(engine.generate(asking("talk"))) as events:
         async with asyncio.timeout(DEADLINE_S):
+            assert isinstance(await anext(events), Begun)
             first = await anext(events)
             while engine.running:  # noqa: ASYNC110 - it is made to its end though nobody reads
                 await asyncio.sleep(0)

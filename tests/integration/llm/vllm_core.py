@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,6 +32,8 @@ class CoreRequest:
     cached: int = 0
     computed: int = 0
     made: int = 0
+    queued_ts: float = 0.0
+    scheduled_ts: float = 0.0
     reply: Iterator[int] = field(default_factory=lambda: iter(()))
 
 
@@ -61,7 +64,9 @@ class Core:
         self._wake = asyncio.Event()
 
     def add(self, request_id: str, prompt: list[int], params: Any, priority: int, salt: str) -> None:
-        self.waiting.append(CoreRequest(request_id, prompt, params, priority, salt, next(self._arrivals)))
+        request = CoreRequest(request_id, prompt, params, priority, salt, next(self._arrivals))
+        request.queued_ts = time.monotonic()
+        self.waiting.append(request)
         self._wake.set()
 
     def wake(self) -> None:
@@ -103,6 +108,7 @@ class Core:
     def _admit(self, request: CoreRequest) -> None:
         self.waiting.remove(request)
         self.running.append(request)
+        request.scheduled_ts = time.monotonic()
         self.log.append(request)
         blocks = [(request.salt, tuple(request.prompt[:end])) for end in range(BLOCK, len(request.prompt), BLOCK)]
         hits = list(itertools.takewhile(self._blocks.__contains__, blocks)) if self.args.enable_prefix_caching else []

@@ -103,10 +103,17 @@ class CompletionOutput:
 
 
 @dataclass
+class RequestStateStats:
+    queued_ts: float = 0.0
+    scheduled_ts: float = 0.0
+
+
+@dataclass
 class RequestOutput:
     outputs: list[CompletionOutput]
     finished: bool
     num_cached_tokens: int | None = None
+    metrics: RequestStateStats | None = None
 
 
 def tokens_input(
@@ -154,8 +161,9 @@ class State:
 class OutputProcessor:
     """Counts what is unfinished, and turns tokens into text."""
 
-    def __init__(self, tokenizer: Tokenizer) -> None:
+    def __init__(self, tokenizer: Tokenizer, log_stats: bool) -> None:
         self.tokenizer = tokenizer
+        self.log_stats = log_stats
         self.states: dict[str, State] = {}
 
     def get_num_unfinished_requests(self) -> int:
@@ -167,7 +175,9 @@ class OutputProcessor:
         is_end = made.finish_reason == "stop"
         text = None if is_end or not state.params.detokenize else state.text.step(self.tokenizer, made.token)
         completion = CompletionOutput(text or "", [made.token], made.finish_reason)
-        state.queue.put(RequestOutput([completion], made.finish_reason is not None, made.request.cached))
+        request = made.request
+        stats = RequestStateStats(request.queued_ts, request.scheduled_ts) if self.log_stats else None
+        state.queue.put(RequestOutput([completion], made.finish_reason is not None, request.cached, stats))
         if made.finish_reason is not None:
             del self.states[made.request.id]
 
@@ -190,7 +200,7 @@ class AsyncLLM:
         self.core = Core(engine_args, tokenizer, tokenizer.token_to_id(end) or 0)
         self.model_config = SimpleNamespace(max_model_len=engine_args.max_model_len)
         self.vllm_config = SimpleNamespace(cache_config=SimpleNamespace(block_size=BLOCK))
-        self.output_processor = OutputProcessor(tokenizer)
+        self.output_processor = OutputProcessor(tokenizer, not engine_args.disable_log_stats)
         self.requests: list[dict[str, Any]] = []
         self.adding = asyncio.Event()
         self.adding.set()
@@ -315,6 +325,8 @@ _MODULES: Mapping[str, tuple[Any, ...]] = {
     "vllm.v1.engine.async_llm": (AsyncLLM,),
     "vllm.v1.engine.exceptions": (EngineDeadError, EngineGenerateError),
     "vllm.v1.engine.output_processor": (OutputProcessor,),
+    "vllm.v1.metrics": (),
+    "vllm.v1.metrics.stats": (RequestStateStats,),
 }
 
 

@@ -50,6 +50,21 @@ async def test_a_turn_is_heard_answered_and_summed_up(tmp_path: Path) -> None:
         assert abs(sum(hop.duration_ms for hop in summary.hops) - summary.response_ms) <= 2
 
 
+async def test_what_a_stage_queued_is_a_line_of_its_own(tmp_path: Path) -> None:
+    llm = {"fake_reply": "One two three.", "fake_queue_delay_ms": 60, "fake_first_delay_ms": 20}
+    tts = {"fake_queue_delay_ms": 40, "fake_first_audio_ms": 20}
+    async with stack(tmp_path, llm=llm, tts=tts) as parts, calling(parts.channel) as caller:
+        since = caller.mark()
+        await caller.say()
+        summary = await caller.kind("turn_summary", since)
+        took_ms = {hop.name: hop.duration_ms for hop in summary.hops}
+        assert took_ms["llm_queue"] >= 59
+        assert took_ms["llm_first_token"] >= 19
+        assert took_ms["tts_queue"] >= 39
+        assert took_ms["tts_first_audio"] >= 19
+        assert abs(sum(took_ms.values()) - summary.response_ms) <= 2
+
+
 async def test_audio_is_contiguous_and_as_long_as_what_is_said(tmp_path: Path) -> None:
     async with (
         stack(tmp_path, llm={"fake_reply": "One two three four five."}) as parts,

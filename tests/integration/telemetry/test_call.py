@@ -70,7 +70,8 @@ TABLE: dict[str, tuple[str, Kinds]] = {
     }),
     spans.LLM_GENERATE: (spans.TURN, TURN | {
         spans.CONVERSATION_ID: str, spans.OPERATION: str, spans.PROVIDER: str, spans.RESPONSE_MODEL: str,
-        spans.RESPONSE_FIRST_CHUNK_S: float, spans.SPECULATIVE: bool,
+        spans.RESPONSE_FIRST_CHUNK_S: float, spans.SPECULATIVE: bool, spans.HOP_QUEUE_MS: float,
+        spans.HOP_ENGINE_MS: float,
     }),
     spans.TTS_SPEAK: (spans.TURN, ENGINE | {spans.PHRASE_ID: int, spans.PHRASE_CHARS: int}),
 }  # fmt: skip

@@ -9,6 +9,7 @@ import pytest
 
 from services.common.errors import EngineFault
 from services.llm.engine import (
+    Begun,
     Finished,
     FinishReason,
     GenerationRequest,
@@ -53,7 +54,7 @@ class ScriptedEngine(FakeEngine):
 
 
 def pumping(engine: ScriptedEngine, outbox: Outbox) -> asyncio.Task[None]:
-    return asyncio.create_task(pump(engine, REQUEST, {}, outbox, lambda: None))
+    return asyncio.create_task(pump(engine, REQUEST, {}, outbox, lambda event: None))
 
 
 async def taken(outbox: Outbox) -> list[LlmEvent]:
@@ -68,6 +69,14 @@ async def test_text_merges_while_the_writer_is_busy_and_calls_keep_their_place()
         await outbox.put(event)
     outbox.close(STOP)
     assert await taken(outbox) == [TextDelta("ab"), call, TextDelta("cd"), STOP]
+
+
+async def test_the_queue_is_told_and_does_not_leave() -> None:
+    outbox, told = Outbox(1000), list[LlmEvent]()
+    engine = ScriptedEngine([Begun(7), TextDelta("a"), STOP])
+    await pump(engine, REQUEST, {}, outbox, told.append)
+    assert told == [Begun(7), TextDelta("a"), STOP]
+    assert await taken(outbox) == [TextDelta("a"), STOP]
 
 
 async def test_an_engine_that_is_faster_than_the_writer_waits() -> None:

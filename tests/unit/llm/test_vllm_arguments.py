@@ -47,10 +47,10 @@ def test_what_decides_the_first_token_is_said_and_not_left_to_defaults() -> None
 
 
 @pytest.mark.parametrize("endpoint", ["", "http://collector:4317"])
-def test_traces_need_statistics_or_the_first_request_kills_vllm(endpoint: str) -> None:
+def test_statistics_are_on_for_queue_times_and_as_traces_kill_vllm_without_them(endpoint: str) -> None:
     said = arguments(otlp_endpoint=endpoint)
     assert (said["otlp_traces_endpoint"] or "") == endpoint
-    assert said["disable_log_stats"] is not bool(endpoint)
+    assert said["disable_log_stats"] is False
 
 
 def test_a_cache_of_a_size_is_told_in_bytes() -> None:

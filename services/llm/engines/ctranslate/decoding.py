@@ -78,8 +78,15 @@ class Decoding:
     """One generation in a thread of `threads`. `on_end` is called on the event loop once the thread is free again."""
 
     def __init__(
-        self, threads: ThreadPoolExecutor, generator: ctranslate2.Generator, order: Order, on_end: Callable[[], None]
+        self,
+        threads: ThreadPoolExecutor,
+        generator: ctranslate2.Generator,
+        order: Order,
+        on_end: Callable[[], None],
+        queue_us: int,
     ) -> None:
+        self.queue_us = queue_us
+        """How long it waited for the thread."""
         self._loop = asyncio.get_running_loop()
         self._stop = threading.Event()
         self._arrived: list[Token] = []

@@ -122,8 +122,9 @@ class CTranslate2Engine:
 
     @asynccontextmanager
     async def _decoding(self, loaded: Loaded, order: Order, priority: Priority) -> AsyncIterator[Decoding]:
-        await self._slots.take(priority)
-        async with aclosing(Decoding(self._threads, loaded.generator, order, self._slots.give_back)) as decoding:
+        queue_us = await self._slots.take(priority)
+        decoding = Decoding(self._threads, loaded.generator, order, self._slots.give_back, queue_us)
+        async with aclosing(decoding):
             yield decoding
 
     def _order(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
+import time
 
 from services.common.errors import Overloaded
 from services.llm.engine import Priority
@@ -19,15 +20,19 @@ class Slots:
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
         self._arrivals = itertools.count()
 
-    async def take(self, priority: Priority) -> None:
-        """Wait for a slot; whoever has one gives it back with `give_back`. Raises Overloaded where too many wait."""
+    async def take(self, priority: Priority) -> int:
+        """Wait for a slot and return how long that took, in us; whoever has one gives it back with `give_back`.
+
+        Raises Overloaded where too many wait.
+        """
         if self._free:
             self._free -= 1
-            return
+            return 0
         if len(self._waiting) >= self._max_waiting:
             raise Overloaded(f"{self._max_waiting} requests wait for the model already")
         entry = (priority.value, next(self._arrivals), asyncio.get_running_loop().create_future())
         heapq.heappush(self._waiting, entry)
+        queued_s = time.perf_counter()
         try:
             await entry[2]
         except asyncio.CancelledError:
@@ -37,6 +42,7 @@ class Slots:
             else:
                 self.give_back()  # it was handed over at the same moment
             raise
+        return round((time.perf_counter() - queued_s) * 1e6)
 
     def give_back(self) -> None:
         """Hand the slot to the next that waits."""

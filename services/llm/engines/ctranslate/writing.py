@@ -9,7 +9,7 @@ from dataclasses import replace
 from tokenizers.decoders import DecodeStream
 
 from services.common.errors import EngineFault
-from services.llm.engine import Finished, FinishReason, LlmEvent, ToolCall, Usage
+from services.llm.engine import Begun, Finished, FinishReason, LlmEvent, ToolCall, Usage
 from services.llm.engines.chat.prompts import Prompts
 from services.llm.engines.chat.replies import Piece, ReplyReader
 from services.llm.engines.ctranslate.decoding import Decoding, Order
@@ -45,8 +45,9 @@ class Writing:
         self._may_retry = True
 
     async def events(self) -> AsyncGenerator[LlmEvent, None]:
-        """Yield what leaves, then one Finished. Raises EngineFault for a call that is no good twice."""
+        """Yield Begun, what leaves, then one Finished. Raises EngineFault for a call that is no good twice."""
         order: Order | None = self._order
+        has_begun = False
         reason = FinishReason.STOP
         while order is not None:
             try:
@@ -54,6 +55,10 @@ class Writing:
                     async for event in events:
                         if isinstance(event, FinishReason):
                             reason = event
+                        elif isinstance(event, Begun):
+                            if not has_begun:  # a second try waits with the reply under way: that is no queue of it
+                                has_begun = True
+                                yield event
                         else:
                             self._has_called |= isinstance(event, ToolCall)
                             yield event
@@ -64,11 +69,12 @@ class Writing:
             FinishReason.TOOL_CALLS if self._has_called else reason, Usage(self._prompt_tokens, self._tokens)
         )
 
-    async def _attempt(self, order: Order) -> AsyncGenerator[Piece | FinishReason, None]:
+    async def _attempt(self, order: Order) -> AsyncGenerator[Begun | Piece | FinishReason, None]:
         text = DecodeStream(skip_special_tokens=self._hides_special)
         left = order.max_tokens
         reason = FinishReason.STOP
         async with self._decode(order) as decoding, aclosing(decoding.tokens()) as arriving:
+            yield Begun(decoding.queue_us)
             async for tokens in arriving:
                 for token in tokens:
                     if token.id in order.end_ids:

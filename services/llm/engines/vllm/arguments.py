@@ -47,9 +47,9 @@ def engine_arguments(settings: LlmSettings, folder: Path) -> dict[str, Any]:
         "enforce_eager": settings.vllm_enforce_eager,
         "performance_mode": "interactivity",
         "stream_interval": 1,  # every token leaves when it is made
-        # Statistics cost time in each step, and nobody reads them here. But vLLM 0.26 dies of the first request with
-        # tracing and without them (`OutputProcessor.do_tracing` asserts that they are there).
-        "disable_log_stats": not settings.otlp_endpoint,
+        # A request's statistics say how long it stood in the queue. Without them, vLLM 0.26 also dies of the first
+        # request with tracing (`OutputProcessor.do_tracing` asserts that they are there).
+        "disable_log_stats": False,
         "otlp_traces_endpoint": settings.otlp_endpoint or None,
         "enable_log_requests": False,  # nothing that was said is logged
     }

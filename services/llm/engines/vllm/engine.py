@@ -12,6 +12,7 @@ from typing import Any
 from services.common.errors import EngineDead, EngineFault, InvalidInput, NotReady
 from services.common.models import locate_model
 from services.llm.engine import (
+    Begun,
     Finished,
     FinishReason,
     GenerationRequest,
@@ -148,11 +149,15 @@ class VllmEngine:
         prompt = await asyncio.to_thread(loaded.prompts.prompt, request)
         reader = loaded.form.reader(request.tools, is_thinking=prompt.opens_thinking)
         params = self._reply_params(request, loaded.form, loaded.room(len(prompt.ids)))
-        reason, tokens, cached, has_called = FinishReason.STOP, 0, 0, False
+        reason, tokens, cached = FinishReason.STOP, 0, 0
+        has_begun = has_called = False
         async with aclosing(
             loaded.requests.outputs(prompt.ids, params, request.priority.value, request.tenant)
         ) as outputs:
             async for output in outputs:
+                if not has_begun and output.metrics is not None:
+                    has_begun = True
+                    yield Begun(_queue_us(output.metrics))
                 cached = output.num_cached_tokens or cached
                 for made in output.outputs:
                     tokens += len(made.token_ids)
@@ -222,6 +227,12 @@ def _load(arguments: dict[str, Any]) -> Any:
 
 def _params(**arguments: Any) -> Any:
     return library.SamplingParams(n=1, output_kind=library.RequestOutputKind.DELTA, **arguments)
+
+
+def _queue_us(metrics: Any) -> int:
+    """Return how long a request stood in the scheduler's queue: both moments are of the engine core's clock."""
+    queued_s: float = metrics.scheduled_ts - metrics.queued_ts
+    return max(0, round(queued_s * 1e6))
 
 
 async def _exhaust(outputs: AsyncGenerator[Any, None]) -> None:

@@ -60,7 +60,8 @@ ACCEPTED: Mapping[str, tuple[str, ...]] = {
         "tool_choice",
         "skip_special_tokens",
     ),
-    "vllm.outputs:RequestOutput": ("outputs", "finished", "num_cached_tokens"),
+    "vllm.outputs:RequestOutput": ("outputs", "finished", "num_cached_tokens", "metrics"),
+    "vllm.v1.metrics.stats:RequestStateStats": ("queued_ts", "scheduled_ts"),
     "vllm.outputs:CompletionOutput": ("text", "token_ids", "finish_reason"),
 }
 """Classes, each with what must be among the names that it is made of."""
