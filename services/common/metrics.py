@@ -184,7 +184,7 @@ ENDPOINTING_DELAY = Histogram(
     "silence in the caller's audio until the turn was called over",
     service="turn",
 )
-OUTCOMES = OneOf("answer", "apology", "not_heard", "idle_prompt", "goodbye", "greeting", "resumed", "failed")
+OUTCOMES = OneOf("answer", "apology", "not_heard", "idle_prompt", "goodbye", "greeting", "report", "resumed", "failed")
 TURN_OUTCOMES = Counter(
     "parley.turn.outcomes", "{turn}", "turns of the agent, by what became of them", {"outcome": OUTCOMES}
 )

@@ -160,6 +160,11 @@ class ReplyCancelled:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolReported:
+    """A tool that was to report later has its result in the conversation; nobody was told yet."""
+
+
+@dataclass(frozen=True, slots=True)
 class StageGaveUp:
     """A stage stayed down for longer than the call can bear."""
 
@@ -189,6 +194,7 @@ Event = (
     | PlaybackDone
     | ReplyFailed
     | ReplyCancelled
+    | ToolReported
     | StageGaveUp
     | WatchdogExpired
 )
@@ -238,6 +244,13 @@ class Say:
 
 
 @dataclass(frozen=True, slots=True)
+class Report:
+    """Tell by yourself, as turn `epoch`, what a tool has reported."""
+
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
 class CancelReply:
     """Stop generating, synthesising and playing turn `epoch`. `unsay_user`: take the caller's text back too."""
 
@@ -277,6 +290,7 @@ Action = (
     | CloseUtterance
     | StartReply
     | Say
+    | Report
     | CancelReply
     | PausePlayback
     | ResumePlayback

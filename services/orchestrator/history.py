@@ -35,6 +35,8 @@ class Message:
     content: str
     tool_calls: list[ToolCall] = field(default_factory=list)
     tool_call_id: str = ""
+    is_report: bool = False
+    """A tool's result that came after the model had gone on talking."""
 
     def to_proto(self) -> llm_pb2.ChatMessage:
         """Return the message as the language model service takes it."""
@@ -61,6 +63,7 @@ class History:
                 content=entry["content"],
                 tool_calls=[ToolCall(**call) for call in entry.get("tool_calls", [])],
                 tool_call_id=entry.get("tool_call_id", ""),
+                is_report=entry.get("is_report", False),
             )
             for entry in data
         )
@@ -76,6 +79,7 @@ class History:
                     for call in message.tool_calls
                 ],
                 "tool_call_id": message.tool_call_id,
+                "is_report": message.is_report,
             }
             for message in self.messages
         ]
@@ -98,6 +102,25 @@ class History:
                     place += 1
                 self.messages.insert(place, Message("tool", content, tool_call_id=call_id))
                 return
+
+    def add_report(self, call_id: str, content: str) -> None:
+        """Put a late result at the end, and its call with it: the model is shown both where the result came.
+
+        Where the call stood is left what the agent said with it. A call is so answered once and in its place, which
+        every model's template takes, and the model's next words are about the result.
+        """
+        for message in self.messages:
+            for call in message.tool_calls:
+                if call.id == call_id:
+                    message.tool_calls.remove(call)
+                    self.messages.append(Message("assistant", "", [call]))
+                    self.messages.append(Message("tool", content, tool_call_id=call_id, is_report=True))
+                    return
+
+    @property
+    def has_untold_report(self) -> bool:
+        """Whether the last thing that happened is a tool's report: nobody has spoken since."""
+        return bool(self.messages) and self.messages[-1].is_report
 
     def for_model(self, prompt: str) -> list[llm_pb2.ChatMessage]:
         """Return system prompt and messages; a call whose result is not there yet is answered by `STILL_RUNNING`."""

@@ -251,6 +251,8 @@ class Session:
                 speaking.start_reply(epoch, user_text, parts.marks.take(epoch))
             case ev.Say(epoch, phrase, close):
                 speaking.say(epoch, phrase, close)
+            case ev.Report(epoch):
+                speaking.report(epoch)
             case ev.CancelReply(epoch, unsay_user):
                 speaking.cancel(epoch, unsay_user=unsay_user)
             case ev.PausePlayback(epoch):

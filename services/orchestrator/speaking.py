@@ -126,6 +126,15 @@ class Speaking:
         self._hooks.changed()
         self._making = self._hooks.spawn(self._make(reply), f"reply-{epoch}")
 
+    def report(self, epoch: int) -> None:
+        """Have the model tell what a tool has reported; nothing where it was told meanwhile."""
+        if not self._history.has_untold_report:
+            self._hooks.dispatch(ev.PlaybackDone(epoch))
+            return
+        reply = self._begin(epoch, "", Marks())
+        reply.outcome = "report"
+        self._making = self._hooks.spawn(self._make(reply), f"report-{epoch}")
+
     def say(self, epoch: int, phrase: ev.Phrase, close: ev.CloseReason | None) -> None:
         """Speak a fixed sentence: from the shelf where it is there, through synthesis otherwise."""
         reply = self._begin(epoch, "", Marks())

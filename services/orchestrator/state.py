@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from services.orchestrator import events as ev
+from services.orchestrator import late_reports
 from services.orchestrator.deadlines import Deadlines
 from services.orchestrator.events import Action, CloseReason, Event, Phrase, Watchdog
 from services.orchestrator.turn_state import Phase, TurnState, watchdog
@@ -30,7 +31,9 @@ def step(state: TurnState, event: Event, deadlines: Deadlines) -> Step:
         return _start(state, event) if isinstance(event, ev.CallStarted) else (state, ())
     if state.close is CloseReason.STAGE_FAILED and type(event) not in _ENDING:
         return state, ()  # the stage is gone: nothing the caller says over the goodbye can keep the call alive
-    return _HANDLERS[type(event)](state, event, deadlines)
+    after, actions = _HANDLERS[type(event)](state, event, deadlines)
+    after, report = late_reports.tell(after)
+    return after, (*actions, *report)
 
 
 # --- beginnings -------------------------------------------------------------------------------------------------------
@@ -46,7 +49,9 @@ def _start(state: TurnState, event: ev.CallStarted) -> Step:
 
 def _say(state: TurnState, phrase: Phrase, *, close: CloseReason | None = None) -> Step:
     epoch = state.last_epoch + 1
-    said = replace(state, phase=Phase.THINKING, epoch=epoch, last_epoch=epoch, paused=False, close=close)
+    said = replace(
+        state, phase=Phase.THINKING, epoch=epoch, last_epoch=epoch, paused=False, close=close, reporting=False
+    )
     said = _without_utterance(replace(said, kept_text="", answering=False))
     return said, (*_closing(state), ev.Say(epoch, phrase, close))
 
@@ -61,6 +66,8 @@ def _reply(state: TurnState, epoch: int, text: str) -> Step:
         unheard=0,
         paused=False,
         answering=True,
+        report_due=False,
+        reporting=state.report_due,  # the model is shown the report with what the caller said
     )
     return _without_utterance(replying), (*_closing(state), ev.StartReply(epoch, text))
 
@@ -100,7 +107,7 @@ def _speech_started(state: TurnState, event: ev.SpeechStarted, deadlines: Deadli
             return replace(opened, paused=True), (ev.PausePlayback(state.epoch), *actions)
         case Phase.THINKING:  # the turn was not over: keep the text and go on listening
             cancel = ev.CancelReply(state.epoch, unsay_user=bool(state.kept_text))
-            return _listen(opened), (cancel, *actions)
+            return late_reports.untold(_listen(opened)), (cancel, *actions)
         case Phase.LISTENING:
             return _listen(opened), actions
     return opened, actions
@@ -182,7 +189,7 @@ def _typed(state: TurnState, event: ev.TextTyped, deadlines: Deadlines) -> Step:
     cancel = _cancelling(state, unsay_user=bool(state.kept_text) and state.phase is Phase.THINKING)
     said = "" if state.phase is Phase.SPEAKING else state.final or state.partial  # speech over the agent is not judged
     text = " ".join(part for part in (state.kept_text, said.strip(), event.text) if part)
-    replying, actions = _reply(replace(state, last_epoch=epoch, close=None), epoch, text)
+    replying, actions = _reply(late_reports.untold(replace(state, last_epoch=epoch, close=None)), epoch, text)
     return replying, (*cancel, *actions)
 
 
@@ -219,7 +226,7 @@ def _interrupt_requested(state: TurnState, event: ev.InterruptRequested, deadlin
     if state.phase is Phase.SPEAKING:
         return _interrupt(state)
     if state.phase is Phase.THINKING and not state.turn_over:
-        return _listen(replace(state, kept_text="")), (ev.CancelReply(state.epoch),)
+        return _listen(replace(state, kept_text="", reporting=False)), (ev.CancelReply(state.epoch),)
     return state, ()
 
 
@@ -247,7 +254,8 @@ def _after_interruption(state: TurnState, deadlines: Deadlines) -> Step:
 def _audio_began(state: TurnState, event: ev.AudioBegan, deadlines: Deadlines) -> Step:
     if state.phase is not Phase.THINKING or not _is_replying(state, event.epoch):
         return state, ()
-    return replace(state, phase=Phase.SPEAKING, kept_text="", activity=state.activity + 1), ()
+    heard = replace(state, phase=Phase.SPEAKING, kept_text="", reporting=False, activity=state.activity + 1)
+    return heard, ()
 
 
 def _progressed(state: TurnState, event: ev.ReplyProgressed, deadlines: Deadlines) -> Step:
@@ -261,11 +269,12 @@ def _playback_done(state: TurnState, event: ev.PlaybackDone, deadlines: Deadline
         return state, ()
     if (close := event.close or state.close) is not None:
         return _end(state, close)
-    return _listen(replace(state, failures=0 if state.answering else state.failures, kept_text="")), ()
+    failures = 0 if state.answering else state.failures
+    return _listen(replace(state, failures=failures, kept_text="", reporting=False)), ()
 
 
 def _end(state: TurnState, reason: CloseReason) -> Step:
-    over = _without_utterance(replace(state, phase=Phase.IDLE, paused=False))
+    over = _without_utterance(replace(state, phase=Phase.IDLE, paused=False, report_due=False, reporting=False))
     return over, (*_closing(state), ev.EndCall(reason))
 
 
@@ -275,7 +284,8 @@ def _reply_failed(state: TurnState, event: ev.ReplyFailed, deadlines: Deadlines)
     if state.close is not None:
         return _end(state, state.close)
     if event.canned or (state.paused and state.user_speaking):  # no apology over the caller's own words
-        return _listen(replace(state, kept_text="", failures=state.failures + (not event.canned))), ()
+        failures = state.failures + (not event.canned)
+        return _listen(replace(state, kept_text="", reporting=False, failures=failures)), ()
     return _apologise(state, deadlines)
 
 
@@ -285,6 +295,10 @@ def _apologise(state: TurnState, deadlines: Deadlines) -> Step:
     if failures >= deadlines.max_failures:
         return _say(failed, Phrase.GOODBYE, close=CloseReason.STAGE_FAILED)
     return _say(failed, Phrase.APOLOGY)
+
+
+def _tool_reported(state: TurnState, event: ev.ToolReported, deadlines: Deadlines) -> Step:
+    return replace(state, report_due=True), ()
 
 
 def _gave_up(state: TurnState, event: ev.StageGaveUp, deadlines: Deadlines) -> Step:
@@ -348,6 +362,7 @@ _HANDLERS: dict[type, Callable[..., Step]] = {
     ev.PlaybackDone: _playback_done,
     ev.ReplyFailed: _reply_failed,
     ev.ReplyCancelled: _reply_cancelled,
+    ev.ToolReported: _tool_reported,
     ev.StageGaveUp: _gave_up,
     ev.WatchdogExpired: _expired,
 }

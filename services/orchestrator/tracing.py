@@ -198,7 +198,7 @@ class CallTrace:
                     self._open_turn(epoch, self._heard_s(onset_ms, now_s))
                 case ev.CloseUtterance(epoch):
                     closing = epoch
-                case ev.StartReply(epoch) | ev.Say(epoch):
+                case ev.StartReply(epoch) | ev.Say(epoch) | ev.Report(epoch):
                     self._open_turn(epoch, now_s)
                     closing = 0 if closing == epoch else closing
                 case ev.PausePlayback(epoch):

@@ -50,6 +50,10 @@ class TurnState:
     idle_prompts: int = 0
     answering: bool = False
     """The reply in progress is the model's answer, not a fixed sentence."""
+    report_due: bool = False
+    """A tool has reported, and nobody tells the caller yet."""
+    reporting: bool = False
+    """The reply in progress tells what a tool has reported, and nothing of it was heard yet."""
     failures: int = 0
     """Apologies since the last answer that was heard to its end."""
     unheard: int = 0

@@ -41,7 +41,7 @@ def from_the_caller() -> Iterator[ev.Event]:
     yield from (ev.CallStarted(), ev.CallStarted(greet=False), ev.CallStarted(unanswered_text=TEXT))
     yield from (ev.SpeechStarted(100), ev.SpeechStopped(), ev.EagerEndOfTurn(), ev.TurnResumed())
     yield from (ev.EndOfTurn(0), ev.EndOfTurn(LONG_MS), ev.Interruption(), ev.Backchannel())
-    yield from (ev.TextTyped("typed"), ev.InterruptRequested(), ev.StageGaveUp())
+    yield from (ev.TextTyped("typed"), ev.InterruptRequested(), ev.ToolReported(), ev.StageGaveUp())
     yield from (ev.WatchdogExpired(dog) for dog in ev.Watchdog)
 
 

@@ -148,3 +148,33 @@ def test_the_model_always_sees_each_call_answered_once_and_at_once(speaks: list[
             assert not awaited
             awaited = {call.id for call in message.tool_calls}
     assert not awaited
+
+
+def test_a_report_takes_its_call_to_the_end_and_leaves_what_was_said_with_it() -> None:
+    history = History([calling("a", "b", content="I have started it."), Message("user", "fine")])
+    history.add_result("b", "{}")
+    assert not history.has_untold_report
+    history.add_report("a", '{"ok": true}')
+    assert shown(history) == [
+        (llm_pb2.CHAT_ROLE_ASSISTANT, "I have started it.", ""),
+        (llm_pb2.CHAT_ROLE_TOOL, "{}", "b"),
+        (llm_pb2.CHAT_ROLE_USER, "fine", ""),
+        (llm_pb2.CHAT_ROLE_ASSISTANT, "", ""),
+        (llm_pb2.CHAT_ROLE_TOOL, '{"ok": true}', "a"),
+    ]
+    calls = [[call.id for call in message.tool_calls] for message in history.for_model("")[1:]]
+    assert calls == [["b"], [], [], ["a"], []]
+
+
+def test_a_report_is_untold_until_somebody_speaks_and_a_resumed_session_knows_it() -> None:
+    history = History([calling("a")])
+    history.add_report("a", "{}")
+    assert History.from_json(json.loads(json.dumps(history.to_json()))).has_untold_report
+    history.add(Message("assistant", "It is done."))
+    assert not history.has_untold_report
+
+
+def test_a_report_of_a_call_that_nobody_made_is_dropped() -> None:
+    history = History([Message("user", "hello")])
+    history.add_report("a", "{}")
+    assert roles(history) == ["user"]

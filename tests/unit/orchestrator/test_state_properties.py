@@ -53,6 +53,10 @@ class Conversation(RuleBasedStateMachine):
         self.newest = 0
         self.spoken = 0
         self.is_ended = False
+        self.is_untold = False
+        """A tool has reported what neither a reply in progress nor one that was heard tells."""
+        self.is_telling = False
+        """The reply in progress tells a report, and nothing of it was heard yet."""
         self.happens(ev.CallStarted(greet=False))
 
     @precondition(lambda self: self.is_ended)
@@ -86,16 +90,25 @@ class Conversation(RuleBasedStateMachine):
                 assert not self.speaking_epoch
                 assert text.split() == " ".join(self.owed).split(), f"owed: {self.owed}"
                 self.speaking_epoch, self.answered, self.owed = epoch, text, []
+                self.is_untold, self.is_telling = False, self.is_untold
                 self.newest = max(self.newest, epoch)
             case ev.Say(epoch):
                 assert not self.speaking_epoch
                 self.fresh(epoch)
                 self.speaking_epoch, self.answered = epoch, ""
+            case ev.Report(epoch):
+                assert not self.speaking_epoch
+                assert not self.asr.epoch, "a report over the caller"
+                assert not self.state.user_speaking
+                self.fresh(epoch)
+                self.speaking_epoch, self.answered = epoch, ""
+                self.is_untold, self.is_telling = False, True
             case ev.CancelReply(epoch, unsay_user):
                 assert epoch == self.speaking_epoch
                 assert unsay_user == bool(self.answered and self.is_speech), "words that nobody answers"
                 if unsay_user:
                     self.owed.insert(0, self.answered)
+                self.is_untold |= self.is_telling and self.is_speech
                 self.quiet()
             case ev.PausePlayback(epoch):
                 assert self.is_audible
@@ -115,6 +128,7 @@ class Conversation(RuleBasedStateMachine):
 
     def quiet(self) -> None:
         self.speaking_epoch, self.answered, self.is_audible, self.is_paused = 0, "", False, False
+        self.is_telling = False
 
     # --- the caller ---------------------------------------------------------------------------------------------------
 
@@ -220,7 +234,7 @@ class Conversation(RuleBasedStateMachine):
     @precondition(lambda self: self.speaking_epoch and not self.is_audible)
     @rule()
     def is_heard(self) -> None:
-        self.is_audible, self.answered = True, ""
+        self.is_audible, self.answered, self.is_telling = True, "", False
         self.happens(ev.AudioBegan(self.speaking_epoch))
         assert self.state.phase is Phase.SPEAKING
 
@@ -229,6 +243,12 @@ class Conversation(RuleBasedStateMachine):
     def runs_a_tool(self) -> None:
         self.answered = ""
         self.happens(ev.ReplyProgressed(self.speaking_epoch, acted=True))
+
+    @precondition(lambda self: not self.is_ended and self.state.close is None)
+    @rule()
+    def reports_late(self) -> None:
+        self.is_untold = True
+        self.happens(ev.ToolReported())
 
     @precondition(lambda self: self.is_audible and not self.is_paused)
     @rule()
@@ -249,13 +269,15 @@ class Conversation(RuleBasedStateMachine):
     def has_stopped(self) -> None:
         self.owed = []
         utterance, is_over, text = self.asr.epoch, self.state.turn_over, self.asr.text
+        tells = self.is_untold and not utterance and not self.state.user_speaking
         if is_over and self.state.final is not None:
             self.owed.append(text)
         self.happens(ev.ReplyCancelled(self.state.epoch))
         if is_over:  # answered, asked after, or let pass
             assert self.state.phase is Phase.THINKING or not self.asr.epoch
         else:
-            assert (self.state.phase, self.asr.epoch) == (Phase.LISTENING, utterance)
+            phase = Phase.THINKING if tells else Phase.LISTENING
+            assert (self.state.phase, self.asr.epoch) == (phase, utterance)
 
     @precondition(lambda self: not self.is_ended)
     @rule(age=st.integers(1, 5), kind=st.sampled_from([ev.AudioBegan, ev.PlaybackDone, ev.ReplyFailed]))
@@ -278,6 +300,14 @@ class Conversation(RuleBasedStateMachine):
         if not self.is_ended:
             assert is_replying(self.state) == bool(self.speaking_epoch)
             assert watchdog(self.state) is not None
+
+    @invariant()
+    def a_report_waits_only_while_somebody_speaks(self) -> None:
+        if self.is_ended:
+            return
+        assert (self.state.report_due, self.state.reporting) == (self.is_untold, self.is_telling)
+        if self.state.phase is Phase.LISTENING and not self.asr.epoch and not self.state.user_speaking:
+            assert not self.is_untold
 
     @invariant()
     def what_is_kept_is_what_is_owed(self) -> None:
@@ -307,7 +337,7 @@ EVENTS = st.one_of(
     st.builds(ev.PlaybackDone, epoch=EPOCHS, close=REASONS),
     st.builds(ev.ReplyFailed, epoch=EPOCHS, canned=st.booleans()),
     st.builds(ev.ReplyCancelled, epoch=EPOCHS),
-    st.sampled_from([ev.InterruptRequested(), ev.StageGaveUp()]),
+    st.sampled_from([ev.InterruptRequested(), ev.ToolReported(), ev.StageGaveUp()]),
     st.builds(ev.WatchdogExpired, watchdog=st.sampled_from(ev.Watchdog)),
 )
 
@@ -332,7 +362,7 @@ def test_no_order_of_events_however_odd_breaks_it(happened: list[ev.Event], last
                 case ev.CloseUtterance(epoch):
                     assert epoch == is_open
                     is_open = 0
-                case ev.StartReply(epoch) | ev.Say(epoch):
+                case ev.StartReply(epoch) | ev.Say(epoch) | ev.Report(epoch):
                     assert not running
                     running = epoch
                 case ev.CancelReply(epoch):

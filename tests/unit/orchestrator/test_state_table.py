@@ -54,7 +54,7 @@ def test_epochs_only_grow_and_each_turn_has_its_own() -> None:
         assert after.last_epoch >= before.last_epoch, told(happening)
         assert max(after.epoch, after.utterance) <= after.last_epoch, told(happening)
         for action in actions:
-            if isinstance(action, ev.OpenUtterance | ev.Say):
+            if isinstance(action, ev.OpenUtterance | ev.Say | ev.Report):
                 assert before.last_epoch < action.epoch <= after.last_epoch, told(happening)
             if isinstance(action, ev.StartReply):
                 is_fresh = before.last_epoch < action.epoch <= after.last_epoch
@@ -106,7 +106,7 @@ def test_a_reply_begins_only_when_the_one_before_has_ended_or_is_cancelled() -> 
                 case ev.CancelReply(epoch):
                     assert epoch == running != 0, told(happening)
                     running = 0
-                case ev.StartReply(epoch) | ev.Say(epoch):
+                case ev.StartReply(epoch) | ev.Say(epoch) | ev.Report(epoch):
                     assert not running, told(happening)
                     running = epoch
                 case ev.EndCall():

@@ -17,6 +17,7 @@ TABLE = {
         SpeechStarted       listening     OpenUtterance
         SpeechStopped       listening
         TextTyped           thinking      StartReply
+        ToolReported        thinking      Report
         StageGaveUp         thinking      Say
         WatchdogExpired     thinking      Say""",
     "hearing": """
@@ -27,6 +28,7 @@ TABLE = {
         TurnResumed         listening
         PartialHeard        listening
         TextTyped           thinking      CloseUtterance StartReply
+        ToolReported        listening
         StageGaveUp         thinking      CloseUtterance Say
         WatchdogExpired     thinking      CloseUtterance Say""",
     "transcribed": """
@@ -37,6 +39,7 @@ TABLE = {
         PartialHeard        listening
         FinalHeard          listening
         TextTyped           thinking      CloseUtterance StartReply
+        ToolReported        listening
         StageGaveUp         thinking      CloseUtterance Say
         WatchdogExpired     thinking      CloseUtterance StartReply""",
     "awaiting transcript": """
@@ -46,6 +49,7 @@ TABLE = {
         PartialHeard        thinking
         FinalHeard          thinking      CloseUtterance StartReply
         TextTyped           thinking      CloseUtterance StartReply
+        ToolReported        thinking
         StageGaveUp         thinking      CloseUtterance Say
         WatchdogExpired     thinking      RestartRecogniser CloseUtterance Say""",
     "answering": """
@@ -57,6 +61,7 @@ TABLE = {
         ReplyProgressed     thinking
         PlaybackDone        listening
         ReplyFailed         thinking      Say
+        ToolReported        thinking
         StageGaveUp         thinking      CancelReply Say
         WatchdogExpired     thinking      CancelReply Say""",
     "saying": """
@@ -68,6 +73,7 @@ TABLE = {
         ReplyProgressed     thinking
         PlaybackDone        listening
         ReplyFailed         thinking      Say
+        ToolReported        thinking
         StageGaveUp         thinking      CancelReply Say
         WatchdogExpired     thinking      CancelReply Say""",
     "speaking": """
@@ -79,6 +85,7 @@ TABLE = {
         ReplyProgressed     speaking
         PlaybackDone        listening
         ReplyFailed         thinking      Say
+        ToolReported        speaking
         StageGaveUp         thinking      CancelReply Say
         WatchdogExpired     thinking      CancelReply Say""",
     "paused": """
@@ -95,6 +102,7 @@ TABLE = {
         ReplyProgressed     speaking
         PlaybackDone        listening
         ReplyFailed         listening
+        ToolReported        speaking
         StageGaveUp         thinking      CancelReply CloseUtterance Say
         WatchdogExpired     interrupted   CancelReply""",
     "stopped": """
@@ -102,6 +110,7 @@ TABLE = {
         SpeechStopped       interrupted
         TextTyped           thinking      StartReply
         ReplyCancelled      listening
+        ToolReported        interrupted
         StageGaveUp         thinking      Say
         WatchdogExpired     listening""",
     "interrupted": """
@@ -113,8 +122,32 @@ TABLE = {
         PartialHeard        interrupted
         TextTyped           thinking      CloseUtterance StartReply
         ReplyCancelled      listening
+        ToolReported        interrupted
         StageGaveUp         thinking      CloseUtterance Say
         WatchdogExpired     listening""",
+    "reporting": """
+        SpeechStarted       listening     CancelReply OpenUtterance
+        SpeechStopped       thinking
+        TextTyped           thinking      CancelReply StartReply
+        InterruptRequested  listening     CancelReply
+        AudioBegan          speaking
+        ReplyProgressed     thinking
+        PlaybackDone        listening
+        ReplyFailed         thinking      Say
+        ToolReported        thinking
+        StageGaveUp         thinking      CancelReply Say
+        WatchdogExpired     thinking      CancelReply Say""",
+    "speaking, a report due": """
+        SpeechStarted       speaking      PausePlayback OpenUtterance
+        SpeechStopped       speaking
+        Interruption        interrupted   CancelReply OpenUtterance
+        TextTyped           thinking      CancelReply StartReply
+        InterruptRequested  interrupted   CancelReply
+        ReplyProgressed     speaking
+        PlaybackDone        thinking      Report
+        ReplyFailed         thinking      Say
+        StageGaveUp         thinking      CancelReply Say
+        WatchdogExpired     thinking      CancelReply Say""",
     "closing": """
         AudioBegan          speaking
         ReplyProgressed     thinking
@@ -144,6 +177,8 @@ def _states() -> dict[str, TurnState]:
         "paused": paused,
         "stopped": run(speaking, ev.InterruptRequested())[0],
         "interrupted": run(paused, ev.Interruption())[0],
+        "reporting": run(listening, ev.ToolReported())[0],
+        "speaking, a report due": run(speaking, ev.ToolReported())[0],
         "closing": run(listening, ev.StageGaveUp())[0],
     }
 
@@ -171,6 +206,7 @@ def _events(state: TurnState) -> list[ev.Event]:
         ev.PlaybackDone(epoch),
         ev.ReplyFailed(epoch),
         ev.ReplyCancelled(epoch),
+        ev.ToolReported(),
         ev.StageGaveUp(),
         ev.WatchdogExpired(watchdog(state) or ev.Watchdog.IDLE),
     ]

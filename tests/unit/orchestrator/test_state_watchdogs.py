@@ -21,6 +21,7 @@ from tests.unit.orchestrator.machine import (
 
 pytestmark = pytest.mark.unit
 
+_OUTCOMES = (ev.Say, ev.StartReply, ev.Report, ev.EndCall, ev.ResumePlayback)
 EXPIRIES_TO_AN_OUTCOME = 4
 """The longest way: speech over the agent is not judged, its cancellation is not confirmed, the turn does not end, the
 transcript does not come."""
@@ -31,7 +32,7 @@ def test_deadlines_alone_lead_to_speech_or_to_the_end() -> None:
         if state.phase is Phase.IDLE:
             continue
         for expired, (_, actions) in enumerate(expiring(state), 1):
-            if any(isinstance(action, ev.Say | ev.StartReply | ev.EndCall | ev.ResumePlayback) for action in actions):
+            if any(isinstance(action, _OUTCOMES) for action in actions):
                 assert expired <= EXPIRIES_TO_AN_OUTCOME, state
                 break
         else:
