@@ -39,9 +39,9 @@ class CallerEnd:
                 self.run_clock(now)
                 self.playback.pause()
                 position = self.playback.position
-            case events.PlaybackResumed():
+            case events.PlaybackResumed(turn_epoch=epoch, from_ms=from_ms):
                 self.run_clock(now)
-                self.playback.resume()
+                self.playback.resume(epoch, from_ms)
             case events.PlaybackCleared(turn_epoch=epoch):
                 self.run_clock(now)
                 position = self.playback.position

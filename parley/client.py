@@ -235,6 +235,7 @@ class Conversation:
             ],
             consent=self._consent,
             sends_playback_progress=self._end.mode != "off",
+            rewinds_playback=self._end.mode != "off",
         )
         return pb.ConverseRequest(start=start).SerializeToString()
 

@@ -110,10 +110,11 @@ class PlaybackPaused(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class PlaybackResumed(Event):
-    """Go on playing where it stopped."""
+    """Go on playing: where it stopped, or from `from_ms` of the turn's audio, which comes again from there on."""
 
     name = "playback_resumed"
     turn_epoch: int
+    from_ms: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -293,7 +294,9 @@ _DECODERS: dict[str, Callable[[Any, float], Event]] = {
     "transcript": _transcript,
     "clear_playback": lambda body, at_ms: PlaybackCleared(at_ms=at_ms, turn_epoch=body.turn_epoch),
     "pause_playback": lambda body, at_ms: PlaybackPaused(at_ms=at_ms, turn_epoch=body.turn_epoch),
-    "resume_playback": lambda body, at_ms: PlaybackResumed(at_ms=at_ms, turn_epoch=body.turn_epoch),
+    "resume_playback": lambda body, at_ms: PlaybackResumed(
+        at_ms=at_ms, turn_epoch=body.turn_epoch, from_ms=body.from_ms if body.HasField("from_ms") else None
+    ),
     "tool_call": _tool_call,
     "turn_summary": _turn_summary,
     "going_away": lambda body, at_ms: GoingAway(at_ms=at_ms, grace_ms=body.grace_ms),

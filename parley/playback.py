@@ -1,8 +1,9 @@
 """What a caller's loudspeaker does with the agent's audio, as arithmetic on sample counts.
 
 Frames queue and play at real-time pace from their arrival; pause, resume and clear take effect at the sample at which
-they come in. The model knows no clock: its owner tells it how far time has run (`advance`), or a sound card pulls
-samples from it (`pull`). A lock guards it, because a sound card pulls from a thread of its own.
+they come in. A turn's frames follow one another without gaps, but that a resume may go back in it. The model knows no
+clock: its owner tells it how far time has run (`advance`), or a sound card pulls samples from it (`pull`). A lock
+guards it, because a sound card pulls from a thread of its own.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ class Position:
 class _Frame:
     turn_epoch: int
     pcm: bytes
+    at: int
+    """Where it begins in the turn's audio, in bytes."""
     start: int = 0
     """Bytes of it that have already sounded."""
 
@@ -46,6 +49,7 @@ class PlaybackModel:
         self._cleared_epoch = -1
         self._epoch = 0
         self._played: dict[int, int] = {}
+        self._arrived: dict[int, int] = {}
         self._lock = threading.Lock()
         self.is_paused = False
         self.stale_frames = 0
@@ -60,7 +64,9 @@ class PlaybackModel:
             if turn_epoch > self._epoch:
                 self.is_paused = False  # a pause is about one turn; the next turn's audio starts unpaused
             if pcm:
-                self._queue.append(_Frame(turn_epoch, pcm))
+                at = self._arrived.get(turn_epoch, 0)
+                self._arrived[turn_epoch] = at + len(pcm)
+                self._queue.append(_Frame(turn_epoch, pcm, at))
                 self._queued_bytes += len(pcm)
             self._epoch = max(self._epoch, turn_epoch)
             return True
@@ -70,10 +76,21 @@ class PlaybackModel:
         with self._lock:
             self.is_paused = True
 
-    def resume(self) -> None:
-        """Go on where it stopped."""
+    def resume(self, turn_epoch: int = 0, from_ms: int | None = None) -> None:
+        """Go on where it stopped. `from_ms`: what is queued of the turn from there on is dropped: it comes again."""
         with self._lock:
             self.is_paused = False
+            if from_ms is not None:
+                self._cut(turn_epoch, BYTES_PER_SAMPLE * round(from_ms * self._rate_hz / 1000))
+
+    def _cut(self, turn_epoch: int, end: int) -> None:
+        for frame in self._queue:
+            if frame.turn_epoch == turn_epoch:
+                frame.pcm = frame.pcm[: max(frame.start, end - frame.at)]
+        self._queue = deque(frame for frame in self._queue if frame.start < len(frame.pcm))
+        self._queued_bytes = sum(len(frame.pcm) - frame.start for frame in self._queue)
+        self._arrived[turn_epoch] = min(end, self._arrived.get(turn_epoch, 0))
+        self._played[turn_epoch] = min(end // BYTES_PER_SAMPLE, self._played.get(turn_epoch, 0))
 
     def clear(self, turn_epoch: int) -> None:
         """Throw away what is queued of `turn_epoch` and of all epochs before, and whatever of them still arrives."""

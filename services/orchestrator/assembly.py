@@ -113,6 +113,7 @@ def assemble(
             on_gave_up=notices.stage_gave_up,
         ),
         setup.sends_progress,
+        setup.rewinds,
         trace,
     )
     caller = CallerInput(

@@ -126,6 +126,7 @@ class Calls:
             client_tools=client_tools,
             is_resumed=is_resumed,
             sends_progress=start.sends_playback_progress,
+            rewinds=start.rewinds_playback,
             tells_text=start.consent.transcripts and self._stages.settings.trace_transcripts,
         )
 

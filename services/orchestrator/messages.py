@@ -61,9 +61,9 @@ def pause_playback(epoch: int) -> bytes:
     return pb.ConverseResponse(pause_playback=pb.PausePlayback(turn_epoch=epoch)).SerializeToString()
 
 
-def resume_playback(epoch: int) -> bytes:
+def resume_playback(epoch: int, from_ms: int | None = None) -> bytes:
     """Have the caller go on playing."""
-    return pb.ConverseResponse(resume_playback=pb.ResumePlayback(turn_epoch=epoch)).SerializeToString()
+    return pb.ConverseResponse(resume_playback=pb.ResumePlayback(turn_epoch=epoch, from_ms=from_ms)).SerializeToString()
 
 
 def tool_call(event: pb.ToolCallEvent) -> bytes:

@@ -13,6 +13,8 @@ LEAD_MS = 200
 """Audio the caller holds at most: what bridges a late frame, and what a barge-in has to throw away."""
 FRAME_MS = 100
 """Audio a message once playback runs: the number of messages is the cost, not their size."""
+KEEP_MS = 4_000
+"""Audio of the turn that was handed over and is kept, at least: to be said again from a word on, to know its echo."""
 DONE_TOLERANCE_MS = 5.0
 MIN_DELAY_MS = 1.0
 """uvloop counts whole milliseconds: a timer of less (a rounding error is enough) would fire again and again at once."""
@@ -45,6 +47,7 @@ class Playback:
         self._loop = loop
         self._bytes_per_ms = audio_format.byte_count(1000) / 1000
         self._frame_bytes = audio_format.byte_count(FRAME_MS)
+        self._kept_bytes = audio_format.byte_count(KEEP_MS)
         self._timer: asyncio.TimerHandle | None = None
         self.epoch = 0
         self._reset(0)
@@ -52,10 +55,14 @@ class Playback:
     def _reset(self, epoch: int) -> None:
         self.epoch = epoch
         self._buffer: deque[bytes] = deque()
+        self._kept = bytearray()
         self._sent_bytes = 0
         self._base_ms = 0.0
         self._base_s = self._loop.time()
+        self._farthest_ms = 0.0
+        self._has_begun = False
         self._is_paused = False
+        self._paused_s = 0.0
         self._is_finished = False
         self._cancel_timer()
 
@@ -79,20 +86,41 @@ class Playback:
         """Hand over nothing more, and stop the clock."""
         self._base_ms = self.position_ms()
         self._is_paused = True
+        self._paused_s = self._loop.time()
         self._cancel_timer()
 
-    def resume(self) -> None:
-        """Go on where `pause` stopped."""
+    def resume(self, from_ms: int | None = None) -> None:
+        """Go on where `pause` stopped, or, handing it over again, from `from_ms` of the turn's audio on.
+
+        `from_ms` must be `can_rewind_to`, and the caller told that what it holds from there on comes again.
+        """
         if not self._is_paused:
             return
+        if from_ms is not None:
+            self._rewind(from_ms)
         self._is_paused = False
         self._base_s = self._loop.time()
         self._pump()
+
+    def can_rewind_to(self, from_ms: int) -> bool:
+        """Whether the audio from there on is still kept."""
+        first_bytes = self._sent_bytes - len(self._kept)
+        return first_bytes <= self._format.byte_count(from_ms) <= self._sent_bytes
+
+    def _rewind(self, from_ms: int) -> None:
+        self._farthest_ms = self.heard_ms()
+        again = len(self._kept) - (self._sent_bytes - self._format.byte_count(from_ms))
+        if again < len(self._kept):
+            self._buffer.appendleft(bytes(self._kept[again:]))
+        del self._kept[again:]
+        self._sent_bytes = self._format.byte_count(from_ms)
+        self._base_ms = self.sent_ms
 
     def clear(self) -> float:
         """Throw away what was not handed over, end the turn, and return the position for the record, in ms."""
         position_ms = self.position_ms()
         self._buffer.clear()
+        self._kept.clear()
         self._is_paused = True
         self._is_finished = False
         self._base_ms = position_ms
@@ -111,6 +139,11 @@ class Playback:
         return self._is_paused
 
     @property
+    def paused_ms(self) -> float:
+        """How long playback has stood still."""
+        return (self._loop.time() - self._paused_s) * 1000 if self._is_paused else 0.0
+
+    @property
     def sent_ms(self) -> float:
         """Audio of the turn handed over so far."""
         return self._sent_bytes / self._bytes_per_ms
@@ -119,6 +152,15 @@ class Playback:
         """Return how much of the turn's audio the caller has played by now."""
         elapsed_ms = 0.0 if self._is_paused else (self._loop.time() - self._base_s) * 1000
         return min(self.sent_ms, self._base_ms + elapsed_ms)
+
+    def heard_ms(self) -> float:
+        """Return how much of the turn's audio the caller has heard, also where some of it is being said again."""
+        return max(self._farthest_ms, self.position_ms())
+
+    def played(self, duration_ms: float) -> bytes:
+        """Return the newest audio that the caller has played by now, at most `duration_ms` and what is kept of it."""
+        end = len(self._kept) - (self._sent_bytes - self._format.byte_count(self.position_ms()))
+        return bytes(self._kept[max(0, end - self._format.byte_count(duration_ms)) : max(0, end)])
 
     # --- pacing -------------------------------------------------------------------------------------------------------
 
@@ -155,9 +197,15 @@ class Playback:
         offset_ms = self.sent_ms
         self._base_ms, self._base_s = self.position_ms(), self._loop.time()
         self._hooks.send(self.epoch, round(offset_ms), frame)
-        is_first = self._sent_bytes == 0
-        self._sent_bytes += len(frame)
+        is_first, self._has_begun = not self._has_begun, True
+        self._keep(frame)
         (self._hooks.began if is_first else self._hooks.progressed)(self.epoch)
+
+    def _keep(self, frame: bytes) -> None:
+        self._sent_bytes += len(frame)
+        self._kept += frame
+        if len(self._kept) > 3 * self._kept_bytes // 2:  # not with each frame: it moves what stays
+            del self._kept[: -self._kept_bytes]
 
     def _schedule(self, delay_ms: float) -> None:
         self._cancel_timer()

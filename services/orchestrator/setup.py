@@ -24,6 +24,8 @@ class CallSetup:
     client_tools: ClientTools
     is_resumed: bool
     sends_progress: bool
+    rewinds: bool = False
+    """The caller's player goes back to a word's beginning when told."""
     tells_text: bool = False
     """Caller and settings allow that what is said goes into traces."""
 

@@ -7,14 +7,17 @@ from dataclasses import dataclass, field
 
 MS_PER_CHAR = 65
 """Pace of speech where nothing better is known: about 150 words of 6 characters, spaces included, a minute."""
+CLAUSE_ENDS = tuple(",;:.!?\u2013\u2014\u2026\u3001\u3002\uff0c\uff1f\uff01")
 
 
 @dataclass(frozen=True, slots=True)
 class TimedWord:
-    """A word's end in its phrase: in the audio, and in the text (code points)."""
+    """Where a word lies in its phrase: in the audio, and in the text (code points)."""
 
     end_ms: float
     char_end: int
+    start_ms: float = -1.0
+    """Negative: not known, where the word before ends."""
 
 
 @dataclass(slots=True)
@@ -77,6 +80,34 @@ class Timeline:
     def heard_text(self, played_ms: float) -> str:
         """Return the words whose audio lies wholly before `played_ms`, as one text."""
         return " ".join(part for part in self.heard(played_ms) if part)
+
+    def restart_ms(self, played_ms: float, *, at_clause: bool = False) -> float:
+        """Return where to go on after `played_ms`: at the beginning of the word that was cut, or of its clause.
+
+        `played_ms` itself where no word was cut, or none of its phrase is timed.
+        """
+        began_ms = 0.0
+        for phrase in self._phrases.values():
+            if began_ms <= played_ms < began_ms + phrase.audio_ms:
+                return began_ms + _restart_ms(phrase, played_ms - began_ms, at_clause)
+            began_ms += phrase.audio_ms
+        return played_ms
+
+
+def _restart_ms(phrase: _Phrase, played_ms: float, at_clause: bool) -> float:
+    clause_ms = end_ms = 0.0
+    begins_clause = True
+    for word in phrase.words:
+        start_ms = word.start_ms if word.start_ms >= 0 else end_ms
+        if begins_clause:
+            clause_ms = start_ms
+        if word.end_ms > played_ms:
+            if start_ms < played_ms:
+                return clause_ms if at_clause else start_ms
+            return clause_ms if at_clause and not begins_clause else played_ms
+        begins_clause = phrase.text[: word.char_end].endswith(CLAUSE_ENDS)
+        end_ms = word.end_ms
+    return played_ms
 
 
 def _heard_part(phrase: _Phrase, played_ms: float) -> str:
