@@ -106,7 +106,7 @@ class CannedSpeech:
                 engine = engine_of(response.ready.info)
             if response.HasField("words"):
                 words[response.words.phrase_id] = tuple(
-                    TimedWord(word.end_ms, word.char_end) for word in response.words.words
+                    TimedWord(word.end_ms, word.char_end, word.start_ms) for word in response.words.words
                 )
             if response.HasField("audio"):
                 number = response.audio.phrase_id

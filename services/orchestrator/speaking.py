@@ -22,6 +22,7 @@ from services.orchestrator.history import History, Message, ToolCall
 from services.orchestrator.latency import Marks, ServerTiming
 from services.orchestrator.playback import Playback, PlaybackHooks
 from services.orchestrator.reply import Reply, ReplyHooks, ReplyLimits
+from services.orchestrator.resuming import restart_ms
 from services.orchestrator.sentences import SentenceHooks, Sentences
 from services.orchestrator.speaking_hooks import SpeakingHooks
 from services.orchestrator.stages.channels import Stages
@@ -52,6 +53,7 @@ class Speaking:
         canned: CannedSpeech,
         hooks: SpeakingHooks,
         sends_progress: bool,
+        rewinds: bool,
         trace: CallTrace,
     ) -> None:
         settings = stages.settings
@@ -63,6 +65,7 @@ class Speaking:
         self._asking = Asking(agent, tools.values(), session_id, trace)
         self._hooks = hooks
         self._sends_progress = sends_progress
+        self._rewinds = rewinds
         self._trace = trace
         self._limits = ReplyLimits(
             settings.first_token_ms, settings.next_token_ms, settings.first_audio_ms, settings.max_tool_rounds
@@ -254,10 +257,11 @@ class Speaking:
             self._endings.paused()
 
     def resume(self, epoch: int) -> None:
-        """Go on where it paused."""
+        """Go on: with the word that was cut, where the caller's player can go back, and otherwise where it paused."""
         if self.playback.epoch == epoch:
-            self._hooks.send(messages.resume_playback(epoch))
-            self.playback.resume()
+            from_ms = restart_ms(self.playback, self._reply.timeline) if self._rewinds and self._reply else None
+            self._hooks.send(messages.resume_playback(epoch, from_ms))
+            self.playback.resume(from_ms)
 
     def cancel(self, epoch: int, *, unsay_user: bool) -> None:
         """Stop the reply down to the engines; `ReplyCancelled` follows once it is known what was heard."""
@@ -298,7 +302,7 @@ class Speaking:
         if reply is None:
             return
         self._silent()
-        heard = reply.truncate(self.playback.position_ms())
+        heard = reply.truncate(self.playback.heard_ms())
         self.playback.clear()
         self._endings.summarise(reply, heard)
         self._hooks.changed()
