@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 import jsonschema
-from pydantic import BaseModel, ConfigDict, Field, HttpUrl, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, HttpUrl, ValidationInfo, field_validator, model_validator
 
+from services.orchestrator.default_sentences import DEFAULT_SENTENCES, default_sentences, primary_subtag
 from services.orchestrator.events import END_CALL, Phrase
 
 ToolName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 Sentence = Annotated[str, Field(min_length=1)]
+LanguageTag = Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")]
 
 
 DEFAULT_MAX_ENDPOINTING_DELAY_MS = 3_000
@@ -70,6 +72,12 @@ class Model(_Part):
     max_tokens: int | None = Field(None, gt=0)
 
 
+def _check_delays(shortest_ms: int, longest_ms: int) -> None:
+    longest_ms = longest_ms or DEFAULT_MAX_ENDPOINTING_DELAY_MS
+    if longest_ms < shortest_ms:
+        raise ValueError(f"max_endpointing_delay_ms ({longest_ms}) must be at least min_endpointing_delay_ms")
+
+
 class Turns(_Part):
     """Turn-taking of this agent; 0 takes the turn detector's default."""
 
@@ -83,9 +91,7 @@ class Turns(_Part):
 
     @model_validator(mode="after")
     def _delays_are_in_order(self) -> Turns:
-        longest_ms = self.max_endpointing_delay_ms or DEFAULT_MAX_ENDPOINTING_DELAY_MS
-        if longest_ms < self.min_endpointing_delay_ms:
-            raise ValueError(f"max_endpointing_delay_ms ({longest_ms}) must be at least min_endpointing_delay_ms")
+        _check_delays(self.min_endpointing_delay_ms, self.max_endpointing_delay_ms)
         return self
 
 
@@ -115,10 +121,59 @@ class Tool(_Part):
 class Phrases(_Part):
     """Fixed sentences of the agent; none may be empty, since each stands where there would be silence."""
 
-    apology: Sentence = "I'm sorry, something went wrong on my side. Could you say that again?"
-    not_heard: Sentence = "Sorry, I didn't catch that. Could you say it again?"
-    idle_prompt: Sentence = "Are you still there?"
-    goodbye: Sentence = "Goodbye."
+    apology: Sentence = DEFAULT_SENTENCES["en"]["apology"]
+    not_heard: Sentence = DEFAULT_SENTENCES["en"]["not_heard"]
+    idle_prompt: Sentence = DEFAULT_SENTENCES["en"]["idle_prompt"]
+    goodbye: Sentence = DEFAULT_SENTENCES["en"]["goodbye"]
+
+
+class LanguageHearing(_Part):
+    """What callers are expected to say in one language."""
+
+    key_terms: tuple[KeyTerm, ...] = ()
+
+
+class LanguageModel(_Part):
+    """Which model or script answers in one language."""
+
+    model: str = ""
+
+
+class LanguageTurns(_Part):
+    """Turn-taking in one language; 0 takes the agent's."""
+
+    min_endpointing_delay_ms: int = Field(0, ge=0, le=10_000)
+    max_endpointing_delay_ms: int = Field(0, ge=0, le=30_000)
+
+    def over(self, turn: Turns) -> Turns:
+        """Return the agent's turn-taking with the delays of this language."""
+        return turn.model_copy(update={name: value for name, value in self.model_dump().items() if value})
+
+
+class Language(_Part):
+    """Another language of the agent: what is said in it, and by which voice. Empty fields take the agent's own."""
+
+    tag: LanguageTag
+    prompt: str = ""
+    greeting: str = ""
+    """Empty: none, for the agent's own is in its first language."""
+    voice: Voice = Voice()
+    """Where it names none, one of the language."""
+    phrases: Phrases = Phrases()
+    asr: LanguageHearing = LanguageHearing()
+    llm: LanguageModel = LanguageModel()
+    turn: LanguageTurns = LanguageTurns()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _says_its_sentences(cls, data: Any) -> Any:
+        return _with_sentences(data, "tag")
+
+    @model_validator(mode="after")
+    def _has_sentences(self) -> Language:
+        if default_sentences(self.tag) is None and self.phrases.model_fields_set < set(Phrases.model_fields):
+            raise ValueError(f"phrases: write all of {', '.join(Phrases.model_fields)}: none are known in {self.tag}")
+        return self
 
 
 class Agent(_Part):
@@ -136,6 +191,8 @@ class Agent(_Part):
     turn: Turns = Turns()
     tools: tuple[Tool, ...] = ()
     phrases: Phrases = Phrases()
+    languages: tuple[Language, ...] = ()
+    """Others than `language`; `languages.py` says what the agent is in each."""
     grammar: str = Field("", exclude=True, description="Text of asr.grammar_file, read by the loader.")
 
     @field_validator("tools")
@@ -148,10 +205,53 @@ class Agent(_Part):
             raise ValueError(f"a tool named {END_CALL} is built in: choose another name")
         return tools
 
+    @model_validator(mode="before")
+    @classmethod
+    def _says_its_sentences(cls, data: Any) -> Any:
+        return _with_sentences(data, "language")
+
+    @field_validator("languages")
+    @classmethod
+    def _languages_differ(cls, languages: tuple[Language, ...], info: ValidationInfo) -> tuple[Language, ...]:
+        first, turn = str(info.data.get("language", "")), info.data.get("turn", Turns())
+        if languages and first == "auto":
+            raise ValueError("name the first one as language; auto leaves it to each stage to find out")
+        seen = {primary_subtag(first): first}
+        for language in languages:
+            if (other := seen.get(primary_subtag(language.tag))) is not None:
+                raise ValueError(f"{other} and {language.tag} are one language when heard: keep one of them")
+            seen[primary_subtag(language.tag)] = language.tag
+            delays = language.turn.over(turn)
+            _check_delays(delays.min_endpointing_delay_ms, delays.max_endpointing_delay_ms)
+        return languages
+
+    @property
+    def language_tags(self) -> tuple[str, ...]:
+        """All languages, the first one first."""
+        return (self.language, *(language.tag for language in self.languages))
+
     @property
     def language_tag(self) -> str:
         """The language that stages are told; empty where each may find out by itself."""
         return "" if self.language == "auto" else self.language
+
+    def in_language(self, tag: str) -> Agent:
+        """Return the agent as it is in one of `language_tags`: with one language."""
+        other = next((language for language in self.languages if language.tag == tag), None)
+        if other is None:
+            return self.model_copy(update={"languages": ()})
+        return self.model_copy(
+            update={
+                "language": other.tag,
+                "languages": (),
+                "prompt": other.prompt or self.prompt,
+                "greeting": other.greeting,
+                "voice": other.voice,
+                "phrases": other.phrases,
+                "llm": self.llm.model_copy(update={"model": other.llm.model or self.llm.model}),
+                "turn": other.turn.over(self.turn),
+            }
+        )
 
     def phrase(self, phrase: Phrase) -> str:
         """Return the wording of a fixed sentence."""
@@ -159,6 +259,14 @@ class Agent(_Part):
             return self.greeting
         text: str = getattr(self.phrases, phrase.value)
         return text
+
+
+def _with_sentences(data: Any, tag_field: str) -> Any:
+    """Return a file's mapping with the sentences that it does not word itself, in its language."""
+    if not isinstance(data, dict) or not isinstance(data.get("phrases", {}), dict):
+        return data
+    sentences = default_sentences(str(data.get(tag_field, "")))
+    return data if sentences is None else {**data, "phrases": {**sentences, **data.get("phrases", {})}}
 
 
 def check_object_schema(schema: Mapping[str, Any]) -> None:

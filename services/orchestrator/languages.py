@@ -1,0 +1,77 @@
+"""Which of its agent's languages a call is in. A turn is answered in the language that it was heard in. Pure."""
+
+from __future__ import annotations
+
+from services.common.errors import InvalidInput
+from services.orchestrator.agent import Agent
+from services.orchestrator.default_sentences import primary_subtag
+
+
+class CallLanguages:
+    """The language of one call, turn by turn.
+
+    What the recogniser tells of an utterance holds for the answer to it, and from that answer on: words over the agent
+    that come to nothing change nothing. A reply keeps the language that it began in.
+    """
+
+    def __init__(self, agent: Agent, first: str = "") -> None:
+        """`first`: the tag to begin in; empty: the agent's first. Raises InvalidInput for one that the agent lacks."""
+        self._whole = agent
+        self._agent = agent.in_language(self._known(first) if first else agent.language)
+        self._heard = ""
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """All languages of the agent as BCP 47 tags, its first one first."""
+        return self._whole.language_tags
+
+    @property
+    def agent(self) -> Agent:
+        """The agent in the language of the call."""
+        return self._agent
+
+    @property
+    def expected(self) -> Agent:
+        """The agent in the language that the open utterance is to be answered in, as far as it is known."""
+        return self._in(self._heard) if self._heard else self._agent
+
+    def opened(self) -> None:
+        """Note that an utterance begins."""
+        self._heard = ""
+
+    def hear(self, tag: str) -> str:
+        """Take the language of the open utterance as recognised; empty: not known.
+
+        Returns the agent's tag for it, or what was recognised where the agent leaves its language open (`auto`). Empty:
+        nothing new is known.
+        """
+        if len(self.tags) == 1:
+            return tag if self._whole.language == "auto" else ""
+        found = self._find(tag)
+        self._heard = found or self._heard
+        return found
+
+    def settle(self) -> bool:
+        """Go on in the language of the utterance that is answered now; return whether that is another."""
+        before, self._agent = self._agent.language, self.expected
+        self._heard = ""
+        return self._agent.language != before
+
+    def switch(self, tag: str) -> None:
+        """Go on in a language that the caller named. Raises InvalidInput for one that the agent lacks."""
+        self._heard = self._known(tag)
+
+    def _in(self, tag: str) -> Agent:
+        return self._agent if tag == self._agent.language else self._whole.in_language(tag)
+
+    def _known(self, tag: str) -> str:
+        found = self._find(tag)
+        if not found:
+            raise InvalidInput(f"language {tag[:35]!r}: this agent speaks {', '.join(self.tags)}")
+        return found
+
+    def _find(self, tag: str) -> str:
+        """Return the agent's tag for `tag`: the same, or that of the same language; empty: none."""
+        wanted = tag.lower()
+        same = next((known for known in self.tags if known.lower() == wanted), "")
+        return same or next((known for known in self.tags if primary_subtag(known) == primary_subtag(tag)), "")
