@@ -30,7 +30,7 @@ class SpeechOver:
     hypothesis: Hypothesis | None
     """The newest text of it; None: none has arrived."""
     spoken_ms: float
-    """Speech so far, pauses left out."""
+    """Speech so far, pauses and the agent's own echo left out."""
     silence_ms: float | None
     """Silence since; None: it goes on, or may be about to."""
 
@@ -52,7 +52,7 @@ def judge(speech: SpeechOver, rules: TurnRules) -> Verdict:
     """Return what `speech` is, as far as it is known."""
     if wants_floor(speech.hypothesis, rules.language):
         return Verdict.WORDS
-    if speech.spoken_ms >= rules.interruption_speech_ms:
+    if speech.spoken_ms >= rules.interruption_speech_ms and not rules.only_words_interrupt:
         return Verdict.DURATION
     if speech.silence_ms is not None and speech.silence_ms >= rules.backchannel_silence_ms:
         return Verdict.BACKCHANNEL

@@ -72,6 +72,7 @@ class TurnRules:
     interruption_speech_ms: int = 800
     backchannel_silence_ms: int = 300
     language: str = "en"
+    only_words_interrupt: bool = False
     adapts: bool = True
 
 

@@ -142,7 +142,8 @@ class Session:
                     "epochs only grow"
                 )
             self._set_epoch(request.agent_state.turn_epoch)
-            events = self._tracker.agent(request.agent_state.speaking, to_expected(request.agent_state))
+            state = request.agent_state
+            events = self._tracker.agent(state.speaking, to_expected(state), echo=state.echo)
         else:
             raise InvalidInput("a second config: the first request configures the stream, open another for another")
         self._emit(events, _Cause(received_s))

@@ -60,6 +60,8 @@ class _Turn:
     changes: int = 0
     changed_ms: float | None = None
     plan: Plan | None = None
+    echo_ms: float = 0.0
+    """Of its speech, up to where the agent's own echo was heard."""
     is_prompt: bool = False
     follows: _Ended | None = None
     """The turn that this may be the rest of."""
@@ -83,7 +85,7 @@ class TurnTracker:
         self._gate = SpeechGate(capabilities.gate, rules.speech_threshold)
         self._turn: _Turn | None = None
         self._passed: _Turn | None = None
-        self._agent_speaks = False
+        self._agent_speaks = self._hears_echo = False
         self._agent_silent_ms: float | None = None
         self._expected = Expected.UNSPECIFIED
         self._history = PauseHistory(rules.min_delay_ms) if rules.adapts else None
@@ -144,9 +146,12 @@ class TurnTracker:
         self._consider(self._received_ms)
         return self._flush()
 
-    def agent(self, speaking: bool, expected: Expected = Expected.UNSPECIFIED) -> list[TurnEvent]:
-        """Take whether the agent's voice is being played, and what kind of answer its last words ask for."""
+    def agent(
+        self, speaking: bool, expected: Expected = Expected.UNSPECIFIED, *, echo: bool = False
+    ) -> list[TurnEvent]:
+        """Take whether the agent's voice is being played, what its last words ask for, and whether it is heard again."""
         turn = self._turn
+        self._hears_echo = echo
         if expected is not self._expected:
             self._expected = expected
             if turn is not None:
@@ -292,8 +297,14 @@ class TurnTracker:
     def _dispute(self, turn: _Turn, silence_ms: float) -> None:
         gate = self._gate
         spoken_ms = turn.speech_ms + (gate.end_ms - gate.onset_ms if gate.in_speech else 0.0)
-        goes_on = gate.in_speech or gate.suspects_onset
-        match dispute.judge(SpeechOver(turn.hypothesis, spoken_ms, None if goes_on else silence_ms), self._rules):
+        if self._hears_echo:
+            turn.echo_ms = spoken_ms
+        over = SpeechOver(
+            turn.hypothesis,
+            spoken_ms - turn.echo_ms,
+            None if gate.in_speech or gate.suspects_onset else silence_ms,
+        )
+        match dispute.judge(over, self._rules):
             case Verdict.WORDS:
                 self._interrupt(turn, InterruptionReason.WORDS)
             case Verdict.DURATION:

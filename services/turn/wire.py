@@ -32,6 +32,7 @@ def to_rules(config: pb.DetectConfig) -> TurnRules:
         max_delay_ms=config.max_endpointing_delay_ms or default.max_delay_ms,
         interruption_speech_ms=config.interruption_speech_ms or default.interruption_speech_ms,
         backchannel_silence_ms=config.backchannel_silence_ms or default.backchannel_silence_ms,
+        only_words_interrupt=config.interruption == pb.INTERRUPTION_RULE_WORDS,
         language=config.language or default.language,
         adapts=not config.fixed_endpointing,
     )

@@ -54,8 +54,8 @@ class Scene:
     def text(self, text: str, **fields: object) -> list[str]:
         return self._take(self.tracker.read(Hypothesis(text, **fields)))  # type: ignore[arg-type]
 
-    def agent(self, speaking: bool) -> list[str]:
-        return self._take(self.tracker.agent(speaking))
+    def agent(self, speaking: bool, *, echo: bool = False) -> list[str]:
+        return self._take(self.tracker.agent(speaking, echo=echo))
 
     def miss(self, missing_ms: float) -> list[str]:
         return self._take(self.tracker.miss(missing_ms))
