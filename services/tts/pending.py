@@ -25,6 +25,8 @@ class PhraseToSpeak:
     traceparent: str = ""
     """The turn's trace, where the client told it."""
     attempt: int = 0
+    language: str = ""
+    """BCP 47; empty: the stream's own."""
 
     @property
     def of(self) -> Attempt:

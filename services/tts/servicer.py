@@ -25,13 +25,14 @@ from services.common.metrics import TTS_RTF
 from services.common.registry import load_engine
 from services.common.server import Rpc, register_rpcs
 from services.common.telemetry import context_of, current_span, joined_context
-from services.tts.engine import Pronunciation, Rendered, Speaker, SpeakerConfig, TtsEngine
+from services.tts.engine import Pronunciation, Rendered, SpeakerConfig, TtsEngine
 from services.tts.engines import ENGINES
 from services.tts.frames import EpochAudio
 from services.tts.pending import Attempt, FlushToTell, PendingSpeech, PhraseToSpeak
 from services.tts.sending import PhraseSender, server_timing
 from services.tts.settings import TtsSettings
 from services.tts.text import prepare
+from services.tts.voices import Voices
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +40,7 @@ GRPC_NAME = "voice.tts.v1.StreamingTts"
 _DRAIN_IDLE_S = 2.0
 """Quiet from both sides that ends a stream of a server about to stop. Within a turn, phrases come closer together."""
 _MAX_PRONUNCIATIONS = 1000
+_MAX_LANGUAGES = 32
 _MAX_WORD_CHARS = 100
 
 
@@ -83,9 +85,13 @@ class TtsService:
         if first.WhichOneof("request") != "config":
             raise InvalidInput("the first request must carry config: voice, format, and only then text")
         session_id.set(first.config.session_id)
-        first.config.voice = resolve(self._settings.voice_aliases, first.config.voice)
+        wishes: list[tts_pb2.SynthesizeConfig | tts_pb2.LanguageVoice] = [first.config, *first.config.languages]
+        for named in wishes:
+            named.voice = resolve(self._settings.voice_aliases, named.voice)
         config = parse_config(first.config)
-        stream = _Stream(self._settings, self.engine, config, context, first.config.session_id)
+        voices = Voices(self.engine, config, parse_languages(first.config))
+        audio_format = AudioFormat(config.sample_rate_hz)
+        stream = _Stream(self._settings, self.engine, voices, audio_format, context, first.config.session_id)
         self._streams.add(stream)
         try:
             await stream.run(requests)
@@ -105,13 +111,28 @@ class TtsService:
 
 def parse_config(config: tts_pb2.SynthesizeConfig) -> SpeakerConfig:
     """Return the client's wishes, validated. Raises InvalidInput that says what to send instead."""
+    rate_hz = check_format(config.format.sample_rate_hz, config.format.encoding).sample_rate_hz
+    return _speaker_config(config, rate_hz)
+
+
+def parse_languages(config: tts_pb2.SynthesizeConfig) -> dict[str, SpeakerConfig]:
+    """Return the client's wishes for other languages, validated, by their tags. Raises InvalidInput."""
+    if len(config.languages) > _MAX_LANGUAGES:
+        raise InvalidInput(f"{len(config.languages)} languages: send at most {_MAX_LANGUAGES}")
+    if not all(entry.language for entry in config.languages):
+        raise InvalidInput("each of languages needs its tag, such as es-ES")
+    rate_hz = config.format.sample_rate_hz
+    return {entry.language: _speaker_config(entry, rate_hz) for entry in config.languages}
+
+
+def _speaker_config(config: tts_pb2.SynthesizeConfig | tts_pb2.LanguageVoice, rate_hz: int) -> SpeakerConfig:
     speed = config.speed or 1.0
     if not (math.isfinite(speed) and 0.5 <= speed <= 2):
         raise InvalidInput(f"speed {config.speed} is out of range: send 0.5 to 2, or 0 for the voice's own")
     if len(config.pronunciations) > _MAX_PRONUNCIATIONS:
         raise InvalidInput(f"{len(config.pronunciations)} pronunciations: send at most {_MAX_PRONUNCIATIONS}")
     return SpeakerConfig(
-        sample_rate_hz=check_format(config.format.sample_rate_hz, config.format.encoding).sample_rate_hz,
+        sample_rate_hz=rate_hz,
         voice=config.voice,
         language=config.language,
         speed=speed,
@@ -133,13 +154,19 @@ class _Stream:
     """One agent's voice for one call: a task reads what to say, another says it."""
 
     def __init__(
-        self, settings: TtsSettings, engine: TtsEngine, config: SpeakerConfig, context: Any, session_id: str
+        self,
+        settings: TtsSettings,
+        engine: TtsEngine,
+        voices: Voices,
+        audio_format: AudioFormat,
+        context: Any,
+        session_id: str,
     ) -> None:
         self._settings = settings
         self._engine = engine
-        self._speaker: Speaker = engine.speaker(config)
+        self._voices = voices
         self._context = context
-        self._format = AudioFormat(config.sample_rate_hz)
+        self._format = audio_format
         self._trace = joined_context(context.invocation_metadata())
         self._span_attributes: dict[str, str | int | float | bool] = {
             spans.SESSION_ID: session_id,
@@ -163,7 +190,7 @@ class _Stream:
             model=f"{capabilities.model} ({self._settings.voice})",  # a voice by default is part of what speaks
             capacity_streams=self._settings.max_streams,
         )
-        ready = tts_pb2.TtsReady(info=info, voices=capabilities.voices)
+        ready = tts_pb2.TtsReady(info=info, voices=capabilities.voices, languages=self._voices.languages)
         await self._write(tts_pb2.SynthesizeResponse(timing=common_pb2.ServerTiming(), ready=ready))
         async with asyncio.TaskGroup() as group:
             reading = group.create_task(self._read(requests), name="tts-read")
@@ -213,7 +240,13 @@ class _Stream:
                     )
                 self._pending.add(
                     PhraseToSpeak(
-                        text.turn_epoch, text.phrase_id, text.text, received_s, text.traceparent, text.attempt
+                        text.turn_epoch,
+                        text.phrase_id,
+                        text.text,
+                        received_s,
+                        text.traceparent,
+                        text.attempt,
+                        text.language,
                     )
                 )
             case "flush":
@@ -265,7 +298,7 @@ class _Stream:
         is_first = True
         busy_us, audio_bytes = 0, 0
         if phrase.is_speakable:
-            async with contextlib.aclosing(self._speaker.render(phrase)) as pieces:
+            async with contextlib.aclosing(self._voices.of(item.language).render(phrase)) as pieces:
                 while not sender.is_done:
                     began_s = time.perf_counter()
                     piece = await self._next_piece(pieces, item)

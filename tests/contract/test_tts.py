@@ -318,6 +318,40 @@ async def test_an_unknown_voice_is_invalid_argument(server: Running) -> None:
     assert "en-us" in (refused.value.details() or "")
 
 
+async def test_a_phrase_is_spoken_in_the_voice_of_its_language(server: Running) -> None:
+    client = server.client()
+    fast = tts_pb2.LanguageVoice(language="en-GB", speed=2.0)
+    ready = await client.open(languages=[fast])
+    assert list(ready.languages) == ["en-GB"]
+    lengths = []
+    for phrase, language in enumerate(("", "en-GB", "fr-FR", "en-GB", "")):
+        await client.text("one two three four five", phrase=phrase, language=language)
+        lengths.append(len((await client.read_phrase(phrase=phrase)).pcm))
+    own, others = (lengths[0], lengths[2], lengths[4]), (lengths[1], lengths[3])
+    assert max(others) < 0.75 * min(own)  # a language that the config does not name is spoken as the config says
+    await client.finish()
+    await client.rest()
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        tts_pb2.LanguageVoice(language="es-ES", voice="no such voice"),
+        tts_pb2.LanguageVoice(language="es-ES", speed=9),
+        tts_pb2.LanguageVoice(voice="en-us"),
+    ],
+    ids=["voice", "speed", "no tag"],
+)
+async def test_a_language_that_cannot_be_meant_is_refused_at_the_start(
+    server: Running, asked: tts_pb2.LanguageVoice
+) -> None:
+    client = server.client()
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await client.open(languages=[asked])
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert caught.value.details()
+
+
 async def test_server_timing_is_filled_in(server: Running) -> None:
     client = server.client()
     await client.open()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import AsyncGenerator
 from dataclasses import replace
 from functools import cache
@@ -24,6 +25,7 @@ _VOICES = ("fake", "en-us", "en-gb")
 _TONE_HZ = 400
 _TONE_PEAK = 8000
 _TONE_MS = 20_000
+_KEPT_PHRASES = 64
 
 
 @cache
@@ -42,6 +44,8 @@ class FakeEngine:
         self.running = 0
         self.phrases = 0
         """Phrases begun so far."""
+        self.latest: deque[tuple[SpeakerConfig, str]] = deque(maxlen=_KEPT_PHRASES)
+        """The newest of them: how to be spoken, and the text."""
 
     async def start(self) -> None:
         """Nothing to load."""
@@ -62,6 +66,7 @@ class FakeSpeaker:
     def __init__(self, engine: FakeEngine, config: SpeakerConfig) -> None:
         self._engine = engine
         self._settings = engine.settings
+        self._config = config
         self._format = AudioFormat(config.sample_rate_hz)
         self._word_ms = max(1, round(engine.settings.fake_word_ms / config.speed))
 
@@ -69,6 +74,7 @@ class FakeSpeaker:
         """Render a phrase: every word has its timing with the first piece."""
         settings = self._settings
         self._engine.phrases += 1
+        self._engine.latest.append((self._config, phrase.text))
         is_failing = settings.fake_failure != "none" and self._engine.phrases > settings.fake_failure_after
         self._engine.running += 1
         try:
