@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from typing import Annotated, Any
 
-import jsonschema
-from pydantic import BaseModel, ConfigDict, Field, HttpUrl, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from services.orchestrator.agent_part import Part, Sentence
+from services.orchestrator.agent_tools import AFTER_START, AFTER_TURN, McpServer, Prefetch, Tool
+from services.orchestrator.default_fillers import default_fillers
 from services.orchestrator.default_sentences import DEFAULT_SENTENCES, default_sentences, primary_subtag
 from services.orchestrator.events import END_CALL, Phrase
 
-ToolName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
-Sentence = Annotated[str, Field(min_length=1)]
 LanguageTag = Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")]
 
 
@@ -21,11 +19,7 @@ DEFAULT_MAX_ENDPOINTING_DELAY_MS = 3_000
 """voice.turn.v1.DetectConfig's default."""
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Pronunciation(_Part):
+class Pronunciation(Part):
     """How to pronounce a word: by respelling or by IPA."""
 
     word: str = Field(min_length=1)
@@ -39,7 +33,7 @@ class Pronunciation(_Part):
         return self
 
 
-class Voice(_Part):
+class Voice(Part):
     """The agent's voice, as the synthesis engine names it."""
 
     name: str = ""
@@ -48,14 +42,14 @@ class Voice(_Part):
     pronunciations: tuple[Pronunciation, ...] = ()
 
 
-class KeyTerm(_Part):
+class KeyTerm(Part):
     """A word or phrase the recogniser should favour."""
 
     text: str = Field(min_length=1)
     boost: float = Field(0.5, gt=0, le=1)
 
 
-class Hearing(_Part):
+class Hearing(Part):
     """What callers are expected to say."""
 
     grammar_file: str = ""
@@ -63,13 +57,15 @@ class Hearing(_Part):
     partial_interval_ms: int = Field(0, ge=0, le=5000)
 
 
-class Model(_Part):
+class Model(Part):
     """Which model or script answers, and how it samples."""
 
     model: str = ""
     temperature: float | None = Field(None, ge=0, le=2)
     top_p: float | None = Field(None, gt=0, le=1)
     max_tokens: int | None = Field(None, gt=0)
+    speculates: bool = True
+    """Whether answers are begun before the turn is certainly over."""
 
 
 def _check_delays(shortest_ms: int, longest_ms: int) -> None:
@@ -78,7 +74,7 @@ def _check_delays(shortest_ms: int, longest_ms: int) -> None:
         raise ValueError(f"max_endpointing_delay_ms ({longest_ms}) must be at least min_endpointing_delay_ms")
 
 
-class Turns(_Part):
+class Turns(Part):
     """Turn-taking of this agent; 0 takes the turn detector's default."""
 
     min_endpointing_delay_ms: int = Field(0, ge=0, le=10_000)
@@ -95,30 +91,7 @@ class Turns(_Part):
         return self
 
 
-class Webhook(_Part):
-    """An HTTP endpoint that runs a tool: POST of a JSON object, answered by any JSON value."""
-
-    url: HttpUrl
-    timeout_ms: int = Field(5_000, gt=0, le=30_000)
-    headers: Mapping[str, str] = {}
-
-
-class Tool(_Part):
-    """A tool of the agent."""
-
-    name: ToolName
-    description: str = Field(min_length=1)
-    parameters: dict[str, Any]
-    webhook: Webhook
-
-    @field_validator("parameters")
-    @classmethod
-    def _is_object_schema(cls, schema: dict[str, Any]) -> dict[str, Any]:
-        check_object_schema(schema)
-        return schema
-
-
-class Phrases(_Part):
+class Phrases(Part):
     """Fixed sentences of the agent; none may be empty, since each stands where there would be silence."""
 
     apology: Sentence = DEFAULT_SENTENCES["en"]["apology"]
@@ -127,19 +100,19 @@ class Phrases(_Part):
     goodbye: Sentence = DEFAULT_SENTENCES["en"]["goodbye"]
 
 
-class LanguageHearing(_Part):
+class LanguageHearing(Part):
     """What callers are expected to say in one language."""
 
     key_terms: tuple[KeyTerm, ...] = ()
 
 
-class LanguageModel(_Part):
+class LanguageModel(Part):
     """Which model or script answers in one language."""
 
     model: str = ""
 
 
-class LanguageTurns(_Part):
+class LanguageTurns(Part):
     """Turn-taking in one language; 0 takes the agent's."""
 
     min_endpointing_delay_ms: int = Field(0, ge=0, le=10_000)
@@ -150,7 +123,7 @@ class LanguageTurns(_Part):
         return turn.model_copy(update={name: value for name, value in self.model_dump().items() if value})
 
 
-class Language(_Part):
+class Language(Part):
     """Another language of the agent: what is said in it, and by which voice. Empty fields take the agent's own."""
 
     tag: LanguageTag
@@ -160,6 +133,7 @@ class Language(_Part):
     voice: Voice = Voice()
     """Where it names none, one of the language."""
     phrases: Phrases = Phrases()
+    fillers: tuple[Sentence, ...] | None = None
     asr: LanguageHearing = LanguageHearing()
     llm: LanguageModel = LanguageModel()
     turn: LanguageTurns = LanguageTurns()
@@ -176,7 +150,7 @@ class Language(_Part):
         return self
 
 
-class Agent(_Part):
+class Agent(Part):
     """One agent file."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")
@@ -190,6 +164,9 @@ class Agent(_Part):
     llm: Model = Model()
     turn: Turns = Turns()
     tools: tuple[Tool, ...] = ()
+    mcp: tuple[McpServer, ...] = ()
+    prefetch: tuple[Prefetch, ...] = ()
+    fillers: tuple[Sentence, ...] | None = None
     phrases: Phrases = Phrases()
     languages: tuple[Language, ...] = ()
     """Others than `language`; `languages.py` says what the agent is in each."""
@@ -204,6 +181,31 @@ class Agent(_Part):
         if END_CALL in names:
             raise ValueError(f"a tool named {END_CALL} is built in: choose another name")
         return tools
+
+    @field_validator("mcp")
+    @classmethod
+    def _servers_differ(cls, servers: tuple[McpServer, ...]) -> tuple[McpServer, ...]:
+        names = [server.name for server in servers]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"server names must be unique: {', '.join(twice)}")
+        return servers
+
+    @field_validator("prefetch")
+    @classmethod
+    def _only_reads_ahead(cls, rules: tuple[Prefetch, ...], info: ValidationInfo) -> tuple[Prefetch, ...]:
+        tools = {tool.name: tool for tool in info.data.get("tools", ())}
+        has_others = bool(info.data.get("mcp"))  # what its servers offer is known once they are connected
+        for rule in rules:
+            if rule.after not in (AFTER_START, AFTER_TURN, *tools) and not has_others:
+                raise ValueError(
+                    f"after: {rule.after!r} is neither {AFTER_START}, {AFTER_TURN} nor a tool of the agent"
+                )
+            tool = tools.get(rule.tool)
+            if tool is None and not has_others:
+                raise ValueError(f"tool: the agent has no tool {rule.tool!r}")
+            if tool is not None and not tool.read_only:
+                raise ValueError(f"tool: {rule.tool!r} is not read_only, so it is never run ahead")
+        return rules
 
     @model_validator(mode="before")
     @classmethod
@@ -248,10 +250,27 @@ class Agent(_Part):
                 "greeting": other.greeting,
                 "voice": other.voice,
                 "phrases": other.phrases,
+                "fillers": other.fillers,
+                "tools": tuple(tool.model_copy(update={"fillers": None}) for tool in self.tools),
                 "llm": self.llm.model_copy(update={"model": other.llm.model or self.llm.model}),
                 "turn": other.turn.over(self.turn),
             }
         )
+
+    def tool_fillers(self, tool: str) -> tuple[str, ...] | None:
+        """Return what is said while a tool runs, before `waiting_words`; None where it has no words of its own."""
+        return next((own.fillers for own in self.tools if own.name == tool), None)
+
+    @property
+    def waiting_words(self) -> tuple[str, ...]:
+        """What is said while any tool runs."""
+        return default_fillers(self.language) if self.fillers is None else self.fillers
+
+    @property
+    def sentences(self) -> frozenset[str]:
+        """All that the agent may have to say without asking the model."""
+        own = (text for tool in self.tools for text in tool.fillers or ())
+        return frozenset({*(self.phrase(phrase) for phrase in Phrase), *self.waiting_words, *own} - {""})
 
     def phrase(self, phrase: Phrase) -> str:
         """Return the wording of a fixed sentence."""
@@ -267,17 +286,3 @@ def _with_sentences(data: Any, tag_field: str) -> Any:
         return data
     sentences = default_sentences(str(data.get(tag_field, "")))
     return data if sentences is None else {**data, "phrases": {**sentences, **data.get("phrases", {})}}
-
-
-def check_object_schema(schema: Mapping[str, Any]) -> None:
-    """Raise ValueError unless `schema` is a valid JSON schema of an object."""
-    if schema.get("type") != "object":
-        raise ValueError("parameters must be a JSON schema of type object")
-    try:
-        jsonschema.Draft202012Validator.check_schema(schema)
-    except jsonschema.SchemaError as error:
-        raise ValueError(f"parameters are no valid JSON schema: {error.message}") from error
-    try:
-        json.dumps(schema)
-    except TypeError as error:  # YAML reads 2026-01-01 as a date, which JSON has not
-        raise ValueError(f"parameters are no valid JSON: {error}; put it in quotes") from error

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from voice.orchestrator.v1 import orchestrator_pb2 as pb
 
 from services.common.errors import InvalidInput
-from services.orchestrator.agent import check_object_schema
+from services.orchestrator.agent_tools import check_object_schema
 from services.orchestrator.tools.base import Tool, ToolError, ToolRequest, check_result
 
 DEFAULT_TIMEOUT_MS = 10_000
