@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from services.common.errors import InvalidInput
@@ -36,11 +37,19 @@ async def audio(speaker: Speaker, text: str = "Tengo una cita a las nueve.") -> 
 
 
 def alike(one: bytes, other: bytes) -> bool:
-    """Whether two renderings are of the same phrase by the same voice: its noise differs in the last bits."""
-    if len(one) != len(other):
-        return False
-    first, second = (np.frombuffer(pcm, "<i2").astype(np.int32) for pcm in (one, other))
-    return float(np.abs(first - second).mean()) < 0.02 * float(np.abs(first).mean())
+    """Whether two renderings are of the same phrase by the same voice: as loud at the same times. No two are the same.
+
+    Measured: 0.96 and more for one voice, 0.64 and less for two.
+    """
+    first, second = loudness(one), loudness(other)
+    length = min(len(first), len(second))
+    return float(np.corrcoef(first[:length], second[:length])[0, 1]) > 0.85
+
+
+def loudness(pcm: bytes) -> npt.NDArray[np.float64]:
+    """Return the loudness of each 20 ms."""
+    samples = np.abs(np.frombuffer(pcm, "<i2").astype(np.float64))
+    return np.log1p(samples[: len(samples) // 320 * 320].reshape(-1, 320).mean(1))
 
 
 async def test_a_phrase_sounds_as_it_does_to_a_stream_of_its_language(engine: EspeakEngine) -> None:
