@@ -18,7 +18,17 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from bench import barge_in, colocation, machine, orchestration, sequential, tracing, under_load, voice_to_voice
+from bench import (
+    barge_in,
+    colocation,
+    endpointing,
+    machine,
+    orchestration,
+    sequential,
+    tracing,
+    under_load,
+    voice_to_voice,
+)
 from bench.goals import Outcome, outcomes
 from bench.peers import measure as peers
 from bench.stack import OUT
@@ -30,6 +40,7 @@ BENCHES: dict[str, tuple[Measure, Callable[[Coroutine[Any, Any, dict[str, Any]]]
     "sequential": (sequential.measure, uvloop.run),
     "colocation": (colocation.measure, uvloop.run),
     "tracing": (tracing.measure, uvloop.run),
+    "endpointing": (endpointing.measure, asyncio.run),
     "peers": (peers.measure, uvloop.run),
     "voice_to_voice": (voice_to_voice.measure, asyncio.run),
     "barge_in": (barge_in.measure, asyncio.run),
@@ -41,6 +52,7 @@ TABLES: dict[str, Callable[[Mapping[str, Any]], list[tuple[str, Sequence[str], l
     "sequential": sequential.tables,
     "colocation": colocation.tables,
     "tracing": tracing.tables,
+    "endpointing": endpointing.tables,
     "peers": peers.tables,
 }
 """What is told of a result beside its goals: title, columns, rows."""

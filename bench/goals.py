@@ -70,6 +70,8 @@ GOALS = (
     ),
     Goal("tracing", "orchestrator's CPU with tracing, to that without", ("ratio", "cpu_s_per_call_minute"), 1.05, ""),
     Goal("tracing", "CPU of all five services with tracing", ("ratio", "cpu_s_per_call_minute_all"), 1.05, ""),
+    Goal("endpointing", "turns cut off, share of a 500 ms timer's", ("ratios", "cut_off_share"), 0.5, ""),
+    Goal("endpointing", "delay p50, share of a 500 ms timer's", ("ratios", "delay_p50_ms"), 1, ""),
     Goal(
         "peers", "25 calls: added latency p95, share of Pipecat's",
         ("ratios", "pipecat", "runs", 25, "added_p95"), 0.25, "",
