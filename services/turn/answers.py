@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 
 from services.turn.events import Expected
 from services.turn.text import (
+    FILLERS,
     Reading,
     digits_at_end,
     digits_in,
@@ -62,7 +63,9 @@ def read_answer(text: str, expected: Expected, language: str = "en") -> Reading:
     rule = _RULES.get(expected)
     if rule is None or plain is Reading.UNKNOWN or not is_english(language):
         return plain
-    tokens = tokens_of(text)
+    tokens = [token for token in tokens_of(text) if token not in FILLERS]
+    if not tokens:
+        return plain
     if expected in LONG_ANSWERS and all(token in _ASSENT for token in tokens):
         return Reading.OPEN  # "sure" to "can I have your number?": it is still to come
     if expected is Expected.EMAIL and _ADDRESS.search(text.strip()):

@@ -40,7 +40,7 @@ def words(text: str) -> frozenset[str]:
 _CONJUNCTIONS = words("and or but because if when while whether than although though unless until plus then")
 _DETERMINERS = words("a an the my your our their its every another some any")
 _PREPOSITIONS = words("of to for with at from in on about by into between after before during under without near via")
-_FILLERS = words("um uh er erm uhm hmm hm eh")
+FILLERS = words("um uh er erm uhm hmm hm eh")
 _AUXILIARIES = words("is are was were am be will would could should can may might must shall do does did has have had")
 _CONTRACTIONS = words(
     "i'm i'd i'll i've we're we'd we'll we've you're they're he's she's let's it's that's there's what's"
@@ -48,6 +48,7 @@ _CONTRACTIONS = words(
 _DANGLING = words("i we want wants need needs like please-can double triple says called named plus")
 _DANGLING_PHRASES = (
     "you know", "i mean", "let me see", "let me think", "let me check", "hold on", "one second", "a second", "tell me",
+    "send me", "give me", "show me", "get me", "bring me",
     "would like", "i think", "i was wondering", "wondering", "looking for", "going to", "trying to", "such as",
     "can you", "could you", "would you", "will you", "can i", "could i", "may i", "how about", "what about", "so",
 )  # fmt: skip
@@ -128,10 +129,16 @@ def _is_unfinished(tokens: list[str]) -> bool:
     if last in _PREPOSITIONS:  # "what is it for" is whole, "a table for" is not
         return not (len(tokens) >= 3 and tokens[0] in _QUESTION_WORDS)
     if last in _AUXILIARIES:  # "yes it is" is whole, "my name is" is not
-        return len(tokens) < 2 or tokens[-2] not in _SHORT_ANSWER_SUBJECTS
-    if last in _CONJUNCTIONS or last in _DETERMINERS or last in _FILLERS or last in _CONTRACTIONS or last in _DANGLING:
+        return len(tokens) < 2 or (tokens[-2] not in _SHORT_ANSWER_SUBJECTS and not _embeds_question(tokens))
+    if last in _CONJUNCTIONS or last in _DETERMINERS or last in FILLERS or last in _CONTRACTIONS or last in _DANGLING:
         return True
     return any(_ends_with(tokens, phrase) for phrase in _DANGLING_PHRASES)
+
+
+def _embeds_question(tokens: list[str]) -> bool:
+    """Return whether the text ends in an indirect question, whose verb stands last: "what your opening hours are"."""
+    asked = [position for position, token in enumerate(tokens) if token in _QUESTION_WORDS]
+    return bool(asked) and asked[-1] > 0 and tokens[asked[-1] + 1] not in _AUXILIARIES
 
 
 def digits_in(token: str) -> int:
