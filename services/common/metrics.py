@@ -199,7 +199,15 @@ INTERRUPTIONS = Counter(
 )  # fmt: skip
 SPECULATION = Counter(
     "parley.speculation", "{speculation}", "work that was begun before it was certain to be wanted",
-    {"outcome": OneOf("hit", "discarded")},
+    {"kind": OneOf("stream", "reply"), "outcome": OneOf("hit", "discarded")},
+)  # fmt: skip
+SPECULATION_HIDDEN = Histogram(
+    "parley.speculation.hidden", "ms",
+    "of an answer begun on a guess that held: how much of the way to its first audio lay before its turn was committed",
+    buckets=BUCKETS_MS,
+)  # fmt: skip
+SPECULATION_TOKENS_WASTED = Counter(
+    "parley.speculation.tokens.wasted", "{token}", "generated for answers to guesses that did not hold",
 )  # fmt: skip
 
 # --- calls ------------------------------------------------------------------------------------------------------------
@@ -270,6 +278,7 @@ LOOP_LAG = Histogram(
 
 METRICS: tuple[Metric, ...] = (
     TURN_LINE, TURN_RESPONSE, ENDPOINTING_DELAY, TURN_OUTCOMES, TURN_RESUMED, BARGE_IN_TIME, INTERRUPTIONS, SPECULATION,
+    SPECULATION_HIDDEN, SPECULATION_TOKENS_WASTED,
     CALLS_ACTIVE, CALLS_STARTED, CALLS_REFUSED, CALLS_ENDED, CALLS_DROPPED_OFF,
     STAGE_HOP, STREAMS_ACTIVE, STAGE_REFUSED, LLM_TOKENS, LLM_TOKENS_PER_SECOND,
     ASR_CONFIDENCE, ASR_PARTIAL_REVISIONS, ASR_RTF, TTS_RTF, LOOP_LAG,

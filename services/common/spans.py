@@ -67,6 +67,17 @@ LLM_GENERATE = "llm.generate"
 TTS_SPEAK = "tts.speak"
 
 
+DISCARDS = {
+    "changed": "the caller said something else",
+    "resumed": "the caller went on",
+    "unanswered": "the turn ended without an answer to it",
+    "context": "the conversation had changed",
+    "failed": "a stage failed",
+    "call_ended": "so did the call",
+}
+"""Why an answer to a guess was given up."""
+
+
 @dataclass(frozen=True, slots=True)
 class SpanKind:
     """One kind of span: where it hangs, who makes it, and what it covers."""
@@ -137,6 +148,7 @@ HOP_NETWORK_MS = "parley.hop.network_ms"
 LINE_IS_KNOWN = "parley.line.is_known"
 SPECULATION_KIND = "parley.speculation.kind"
 SPECULATION_OUTCOME = "parley.speculation.outcome"
+SPECULATION_REASON = "parley.speculation.reason"
 BARGE_IN_OUTCOME = "parley.barge_in.outcome"
 BARGE_IN_PAUSED_MS = "parley.barge_in.paused_ms"
 CANCELLATION_CAUSE = "parley.cancellation.cause"
@@ -190,8 +202,9 @@ ATTRIBUTES = {
     HOP_NETWORK_MS: "what the orchestrator measured minus what the server accounts for: both ways of the network, and "
     "the two gRPC stacks",
     LINE_IS_KNOWN: "false where the line is an estimate that could not be made, and 0",
-    SPECULATION_KIND: "`stream`: a model stream opened early",
+    SPECULATION_KIND: "`stream`: a model stream opened early; `reply`: an answer begun before its turn was committed",
     SPECULATION_OUTCOME: "`used` or `discarded`",
+    SPECULATION_REASON: "of a discarded answer: " + ", ".join(f"`{told}` ({why})" for told, why in DISCARDS.items()),
     BARGE_IN_OUTCOME: "`interruption`, `backchannel` (the agent went on), or `reply_ended` before the verdict",
     BARGE_IN_PAUSED_MS: "from the arrival of its first sample until the caller was told to pause",
     CANCELLATION_CAUSE: "`barge_in`, `requested` by the caller's software, `resumed` speech, `replaced` by typed "

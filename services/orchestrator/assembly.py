@@ -21,6 +21,7 @@ from services.orchestrator.reply import Reply
 from services.orchestrator.setup import CallSetup
 from services.orchestrator.speaking import Speaking
 from services.orchestrator.speaking_hooks import SpeakingHooks
+from services.orchestrator.speculation import SpeculationBudget
 from services.orchestrator.stages.channels import Stages
 from services.orchestrator.stages.stream import StageStream
 from services.orchestrator.tracing import CallTrace
@@ -65,7 +66,13 @@ class Parts:
 
 
 def assemble(
-    setup: CallSetup, stages: Stages, canned: CannedSpeech, history: History, notices: Notices, hooks: SessionHooks
+    setup: CallSetup,
+    stages: Stages,
+    canned: CannedSpeech,
+    budget: SpeculationBudget,
+    history: History,
+    notices: Notices,
+    hooks: SessionHooks,
 ) -> Parts:
     """Put a call's parts together. To be called where the span of the conversation is current."""
     session_id = setup.record.session_id
@@ -115,6 +122,7 @@ def assemble(
         setup.sends_progress,
         setup.rewinds,
         trace,
+        budget,
     )
     caller = CallerInput(
         setup.audio_format,

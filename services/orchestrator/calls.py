@@ -24,6 +24,7 @@ from services.orchestrator.session import Session
 from services.orchestrator.sessions.keeper import Keeper
 from services.orchestrator.sessions.store import SessionRecord, SessionStore, StoreUnavailable
 from services.orchestrator.setup import CallSetup
+from services.orchestrator.speculation import SpeculationBudget
 from services.orchestrator.stages.channels import Stages
 from services.orchestrator.tools.base import END_CALL_TOOL, Tool
 from services.orchestrator.tools.client import ClientTools
@@ -44,6 +45,7 @@ class Calls:
         self._store = store
         self._http = http
         self._canned = CannedSpeech(stages)
+        self._speculation = SpeculationBudget(stages.settings.speculation_max_open)
         self._live: dict[str, Session] = {}
         self._none_live = asyncio.Event()
         self._none_live.set()
@@ -69,7 +71,7 @@ class Calls:
         setup = self._setup(start, record, is_resumed, audio_format)
         context.session_id.set(record.session_id)
         keeper = Keeper(self._store, lambda: session.store_failed())
-        session = Session(setup, self._stages, self._canned, keeper, meter)
+        session = Session(setup, self._stages, self._canned, self._speculation, keeper, meter)
         context.turn_epoch.set(lambda: session.epoch)
         keeping = asyncio.create_task(keeper.run(), name="keeper")
         self._live[record.session_id] = session

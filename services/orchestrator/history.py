@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from voice.llm.v1 import llm_pb2
@@ -53,6 +53,7 @@ class History:
 
     def __init__(self, messages: Iterable[Message] = ()) -> None:
         self.messages = list(messages)
+        self._base: list[Message] | None = None
 
     @classmethod
     def from_json(cls, data: list[dict[str, Any]]) -> History:
@@ -83,6 +84,19 @@ class History:
             }
             for message in self.messages
         ]
+
+    def fork(self) -> History:
+        """Return a history of its own, for an answer that may never be: it begins with what this one holds now."""
+        fork = History(replace(message, tool_calls=list(message.tool_calls)) for message in self.messages)
+        fork._base = list(fork.messages)
+        return fork
+
+    def adopt(self, fork: History) -> bool:
+        """Go on as `fork` did, whose new messages become this history's; false where anything changed here since."""
+        if fork._base is None or self.messages != fork._base:
+            return False
+        self.messages += fork.messages[len(fork._base) :]
+        return True
 
     def add(self, message: Message) -> Message:
         """Append a message and return it."""

@@ -100,11 +100,18 @@ class Marks:
         answered_s = time.monotonic() if answered_s is None else answered_s
         self.exchanges.setdefault(line, Exchange.of(timing, asked_s, answered_s))
 
+    def join(self, turn: Marks) -> None:
+        """Add the marks of the turn itself to those of an answer that was begun before they were known."""
+        self.arrived_s, self.capture_ms = turn.arrived_s, turn.capture_ms
+        self.at_s = turn.at_s | self.at_s
+        self.exchanges = turn.exchanges | self.exchanges
+
     def lines(self, round_trip_ms: float | None) -> list[Line]:
         """Return the lines that are known, end to end. `round_trip_ms` is the caller's; None: not known.
 
         A moment that never came has no line, and the next line begins at the last one that did. One that came before
-        the line that it ends began (a transcript that was final early) makes the line 0. Typed text has no end of
+        the line that it ends began (a transcript that was final early, an answer that was begun on a guess) makes the
+        line 0. Typed text has no end of
         speech: its lines begin with the first moment.
         """
         half_s = (round_trip_ms or 0.0) / 2000

@@ -7,14 +7,16 @@ import contextlib
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from voice.llm.v1 import llm_pb2
 
 from services.common import spans
 from services.orchestrator.events import END_CALL, CloseReason
+from services.orchestrator.gate import Gate
 from services.orchestrator.history import History, Message, ToolCall
-from services.orchestrator.latency import Marks, ServerTiming
+from services.orchestrator.latency import Exchange, Marks, ServerTiming
 from services.orchestrator.phrases import PhraseChunker
 from services.orchestrator.stages.channels import Stages
 from services.orchestrator.stages.llm import ModelLine, generate
@@ -51,6 +53,10 @@ class ReplyHooks:
     """What to ask the model, given the conversation."""
     goodbye: str
     """Said where the model ends the call without a word."""
+    generated: Callable[[Exchange], None] = lambda exchange: None
+    """The model gave its first token."""
+    guessed_call: Callable[[ToolCall], None] = lambda call: None
+    """The model would call a tool, in an answer that may never be: only what changes nothing may be begun for it."""
 
 
 @dataclass(slots=True)
@@ -81,6 +87,14 @@ class Reply:
     is_canned: bool = False
     said: Message | None = None
     """A fixed sentence's message in the history."""
+    attempt: int = 0
+    """Which answer to its turn it is: those before it were guesses that did not hold."""
+    gate: Gate = field(default_factory=Gate)
+    """Closed while it is an answer to a guess: nothing of it is heard, told or done before it is opened."""
+    hidden_ms: float | None = None
+    """It was begun on a guess, and this much of the way to its first audio lay before its turn was committed."""
+    tokens: int = 0
+    """What the model has generated for it: as it tells at the end, and until then its deltas."""
     _open_phrases: set[int] = field(default_factory=set)
     _synthesis: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -96,6 +110,7 @@ class Reply:
                 break
             if not rounds_left:
                 raise StageError("llm", f"it asked for tools more than {self.limits.max_tool_rounds} times in one turn")
+            await self.gate.passed()
             await self._run_tools(others, hooks)
             if self.close:
                 break
@@ -103,6 +118,7 @@ class Reply:
             if self.close is None:
                 raise StageError("llm", "it answered nothing")
             self._speak(hooks.goodbye, hooks)
+        await self.gate.passed()
         await self.await_synthesis()
 
     async def _generate(self, stages: Stages, line: ModelLine, hooks: ReplyHooks) -> list[ToolCall]:
@@ -111,7 +127,8 @@ class Reply:
                 return await self._generate_once(line, hooks)
             except StageError as error:
                 # Nothing was said or done in this round yet: another replica, or the restarted one, may answer.
-                if attempt == 2 or error.is_rejection or self.rounds[-1].phrases or self.rounds[-1].message.tool_calls:
+                is_final = attempt == 2 or error.is_rejection or not self.gate.is_open  # a guess is not tried again
+                if is_final or self.rounds[-1].phrases or self.rounds[-1].message.tool_calls:
                     raise
                 self.history.remove(self.rounds.pop().message)
                 with contextlib.suppress(TimeoutError):
@@ -122,6 +139,7 @@ class Reply:
         config = hooks.config(self.history)
         current = Round(self.history.add(Message("assistant", "")), first_phrase=self.timeline.phrase_count)
         self.rounds.append(current)
+        before = self.tokens
         chunker = PhraseChunker()
         call = line.take()
         asked_s = time.monotonic()
@@ -133,15 +151,20 @@ class Reply:
             async for response in stream:
                 match response.WhichOneof("event"):
                     case "text_delta":
+                        self.tokens += 1
                         if "token" not in self.marks.at_s:
                             self.marks.mark("token")
                             self.marks.exchange(spans.LLM_FIRST_TOKEN, response.timing, asked_s)
+                            hooks.generated(self.marks.exchanges[spans.LLM_FIRST_TOKEN])
                         for phrase in chunker.push(response.text_delta.text):
                             self._speak(phrase, hooks, current)
                     case "tool_call":
                         call = response.tool_call
                         current.message.tool_calls.append(ToolCall(call.id, call.name, call.arguments_json))
+                        if not self.gate.is_open:
+                            hooks.guessed_call(current.message.tool_calls[-1])
                     case "finished":
+                        self.tokens = max(self.tokens, before + response.finished.usage.completion_tokens)
                         break
         if rest := chunker.flush():
             self._speak(rest, hooks, current)
@@ -162,8 +185,12 @@ class Reply:
             current.message.content = " ".join(part for part in (current.message.content, text) if part)
         self.expect(phrase_id)
         self.marks.mark("phrase_sent")
-        hooks.speak(phrase_id, text)
-        hooks.spoken(text)
+        speak = partial(hooks.speak, phrase_id, text)
+        if phrase_id == 0:
+            speak()  # on a guess too, and no more of it than that
+        else:
+            self.gate.do(speak)
+        self.gate.do(partial(hooks.spoken, text))
 
     def expect(self, phrase_id: int) -> None:
         """Wait for this phrase's audio too."""

@@ -34,6 +34,12 @@ class OrchestratorSettings(ServiceSettings):
     first_audio_ms: int = Field(3_000, gt=0, description="How long synthesis may take to go on.")
     max_tool_rounds: int = Field(5, gt=0, description="How often one turn may call tools and ask the model again.")
 
+    speculation_max_open: int = Field(
+        16,
+        ge=0,
+        description="Answers begun before their turn is certainly over, at a time, in all calls; 0: none.",
+    )
+
     idle_ms: int = Field(20_000, gt=0, description="Silence after which the agent asks whether the caller is there.")
     utterance_ms: int = Field(8_000, gt=0, description="Signs of life an open utterance must give within.")
     transcript_ms: int = Field(1_500, gt=0, description="How long the recogniser may take to finalise.")

@@ -18,6 +18,8 @@ from services.orchestrator.agent import Agent
 from services.orchestrator.asking import Asking
 from services.orchestrator.canned import CannedSpeech
 from services.orchestrator.endings import Endings
+from services.orchestrator.gate import Gate
+from services.orchestrator.guesses import Guesses
 from services.orchestrator.history import History, Message, ToolCall
 from services.orchestrator.latency import Marks, ServerTiming
 from services.orchestrator.playback import Playback, PlaybackHooks
@@ -25,6 +27,7 @@ from services.orchestrator.reply import Reply, ReplyHooks, ReplyLimits
 from services.orchestrator.resuming import restart_ms
 from services.orchestrator.sentences import SentenceHooks, Sentences
 from services.orchestrator.speaking_hooks import SpeakingHooks
+from services.orchestrator.speculation import SpeculationBudget, Words, words_of
 from services.orchestrator.stages.channels import Stages
 from services.orchestrator.stages.llm import ModelLine
 from services.orchestrator.stages.stream import StageError, as_stage_error
@@ -55,6 +58,7 @@ class Speaking:
         sends_progress: bool,
         rewinds: bool,
         trace: CallTrace,
+        budget: SpeculationBudget,
     ) -> None:
         settings = stages.settings
         self._stages = stages
@@ -71,8 +75,11 @@ class Speaking:
             settings.first_token_ms, settings.next_token_ms, settings.first_audio_ms, settings.max_tool_rounds
         )
         self._line = ModelLine(stages, trace, agent.tenant)
+        self._guesses = Guesses(self._hush, trace, budget)
+        self._budget = budget
         self._reply: Reply | None = None
         self._making: asyncio.Task[None] | None = None
+        self._attempt = (0, 0)
         self._is_audible = False
         self._progress_told_ms = 0.0
         self.playback = Playback(
@@ -87,8 +94,8 @@ class Speaking:
             audio_format,
             SentenceHooks(
                 spawn=hooks.spawn,
-                speak=lambda reply, phrase_id, text: self._speak(reply.epoch, phrase_id, text),
-                hush=lambda reply: self.speech.cancel(reply.epoch),
+                speak=self._speak,
+                hush=self._hush,
                 play=lambda reply, phrase_id, pcm: self._play(reply, phrase_id, pcm, is_last=True, timing=None),
             ),
         )
@@ -112,22 +119,64 @@ class Speaking:
         self._hooks.info("tts", info)
         self.sentences.on_voice(info)
 
-    def expect_words(self, epoch: int) -> None:
-        """Make ready: the caller began to speak, and what the model will be shown before the words is known."""
-        config = self._asking.config(epoch, self._history)
+    def expect_words(self, epoch: int, begun: str = "") -> None:
+        """Make ready: the caller speaks, and what the model will be shown before what is still to come is known.
+
+        `begun`: words of the turn that will stay as they are.
+        """
+        shown = self._history.fork()
+        if begun:
+            shown.add(Message("user", begun))
+        config = self._asking.config(epoch, shown)
         config.priority = llm_pb2.GENERATION_PRIORITY_PREFILL
         self._hooks.spawn(self._line.warm(config), f"prefill-{epoch}")
 
     def expect_reply(self, epoch: int) -> None:
         """Make ready: turn `epoch` is probably over, and an answer will be wanted."""
-        self._line.open_early(epoch)
+        if self._guesses.reply is None:
+            self._line.open_early(epoch)
+
+    @property
+    def may_guess(self) -> bool:
+        """Whether there is room for a guess."""
+        return self._agent.llm.speculates and self._reply is None and self._guesses.has_room
+
+    def guess(self, epoch: int, user_text: str) -> None:
+        """Begin to answer `user_text`, which turn `epoch` will probably say, as `Guesses` keeps it."""
+        reply = Reply(epoch, user_text, self._history.fork(), self._limits, attempt=self._next_attempt(epoch))
+        reply.gate = Gate(is_open=False)
+        reply.user_message = reply.history.add(Message("user", user_text))
+        making = self._hooks.spawn(self._make(reply), f"guess-{epoch}.{reply.attempt}")
+        self._guesses.begin(reply, self._words(user_text), making)
+
+    def drop_guess(self, reason: str) -> None:
+        """Give up what was begun on a guess."""
+        self._guesses.drop(reason)
+
+    def _words(self, text: str) -> Words:
+        return words_of(text, self._agent.language)
+
+    def _next_attempt(self, epoch: int) -> int:
+        newest, attempt = self._attempt
+        self._attempt = epoch, attempt + 1 if newest == epoch else 0
+        return self._attempt[1]
 
     def start_reply(self, epoch: int, user_text: str, marks: Marks) -> None:
-        """Answer `user_text`."""
-        reply = self._begin(epoch, user_text, marks)
-        reply.user_message = self._history.add(Message("user", user_text))
+        """Answer `user_text`: with what was made of it on a guess, or anew."""
+        guessed = self._guesses.take(epoch, self._words(user_text), self._history, marks)
+        if guessed is None:
+            reply = self._begin(epoch, user_text, marks)
+            reply.user_message = self._history.add(Message("user", user_text))
+            self._hooks.changed()
+            self._making = self._hooks.spawn(self._make(reply), f"reply-{epoch}")
+            return
+        reply, making = guessed
+        self._begin_with(reply)
+        self._making = making
+        if reply.user_message is not None:
+            reply.user_text = reply.user_message.content = user_text
         self._hooks.changed()
-        self._making = self._hooks.spawn(self._make(reply), f"reply-{epoch}")
+        reply.gate.open()
 
     def report(self, epoch: int) -> None:
         """Have the model tell what a tool has reported; nothing where it was told meanwhile."""
@@ -148,20 +197,26 @@ class Speaking:
         self._making = self._hooks.spawn(self._say(reply, phrase, text), f"say-{epoch}")
 
     def _begin(self, epoch: int, user_text: str, marks: Marks) -> Reply:
+        reply = Reply(epoch, user_text, self._history, self._limits, marks, attempt=self._next_attempt(epoch))
+        self._begin_with(reply)
+        return reply
+
+    def _begin_with(self, reply: Reply) -> None:
+        self._guesses.drop("unanswered")
         self._end_of_reply()
-        self._reply = Reply(epoch, user_text, self._history, self._limits, marks)
+        self._reply = reply
         self._progress_told_ms = 0.0
-        self.playback.begin(epoch)
-        return self._reply
+        self.playback.begin(reply.epoch)
 
     async def _make(self, reply: Reply) -> None:
         hooks = ReplyHooks(
-            speak=lambda phrase_id, text: self._speak(reply.epoch, phrase_id, text),
+            speak=lambda phrase_id, text: self._speak(reply, phrase_id, text),
             spoken=lambda text: self._tell_transcript(reply, text),
             run_tool=lambda call: self._run_tool(reply, call),
             progressed=lambda acted: self._hooks.dispatch(ev.ReplyProgressed(reply.epoch, acted)),
-            config=lambda history: self._asking.config(reply.epoch, history),
+            config=lambda history: self._question(reply, history),
             goodbye=self._agent.phrase(ev.Phrase.GOODBYE),
+            generated=lambda exchange: self._budget.generated(exchange.queue_ms, exchange.client_ms),
         )
         try:
             await reply.run(self._stages, self._line, hooks)
@@ -187,14 +242,25 @@ class Speaking:
         else:
             self.playback.finish()
 
-    def _speak(self, epoch: int, phrase_id: int, text: str) -> None:
-        self.speech.speak(epoch, phrase_id, text, self._trace.traceparent(epoch))
+    def _question(self, reply: Reply, history: History) -> llm_pb2.GenerateConfig:
+        config = self._asking.config(reply.epoch, history)
+        if not reply.gate.is_open:
+            config.speculative = True
+            config.priority = llm_pb2.GENERATION_PRIORITY_SPECULATIVE
+        return config
+
+    def _speak(self, reply: Reply, phrase_id: int, text: str) -> None:
+        traceparent = self._trace.traceparent(reply.epoch)
+        self.speech.speak(reply.epoch, phrase_id, text, traceparent, attempt=reply.attempt)
+
+    def _hush(self, reply: Reply) -> None:
+        self.speech.cancel(reply.epoch, reply.attempt)
 
     def _fail(self, reply: Reply, error: StageError) -> None:
-        if reply is not self._reply:
+        if self._guesses.failed(reply, error) or reply is not self._reply:
             return
         reply.outcome = f"failed: {error.stage}"
-        self.speech.cancel(reply.epoch)
+        self._hush(reply)
         self._hooks.failed(error)
         epoch, is_canned = reply.epoch, reply.is_canned
         self._finish_early()
@@ -206,17 +272,21 @@ class Speaking:
     # --- audio --------------------------------------------------------------------------------------------------------
 
     def _on_audio(self, epoch: int, phrase_id: int, pcm: bytes, is_last: bool, timing: ServerTiming) -> None:
-        if self._reply is not None and self._reply.epoch == epoch:
-            self._play(self._reply, phrase_id, pcm, is_last=is_last, timing=timing)
+        if (reply := self._spoken(epoch)) is not None:
+            self._play(reply, phrase_id, pcm, is_last=is_last, timing=timing)
+
+    def _spoken(self, epoch: int) -> Reply | None:
+        """Return what synthesis speaks of turn `epoch`: the answer in progress, or the guess at one."""
+        return next((r for r in (self._reply, self._guesses.reply) if r is not None and r.epoch == epoch), None)
 
     def _play(self, reply: Reply, phrase_id: int, pcm: bytes, *, is_last: bool, timing: ServerTiming | None) -> None:
         reply.on_audio(phrase_id, self._format.duration_ms(len(pcm)), is_last=is_last, timing=timing)
         if pcm:
-            self.playback.push(pcm)
+            reply.gate.do(lambda: self.playback.push(pcm))
 
     def _on_words(self, epoch: int, phrase_id: int, words: list[TimedWord]) -> None:
-        if self._reply is not None and self._reply.epoch == epoch:
-            self._reply.timeline.add_words(phrase_id, words)
+        if (reply := self._spoken(epoch)) is not None:
+            reply.timeline.add_words(phrase_id, words)
 
     def _send_frame(self, epoch: int, offset_ms: int, pcm: bytes) -> None:
         self._hooks.send(encode_agent_audio(epoch, offset_ms, pcm))
@@ -271,7 +341,7 @@ class Speaking:
             return
         if self._making is not None:
             self._making.cancel()
-        self.speech.cancel(epoch)
+        self._hush(reply)
         was_paused = self.playback.is_paused
         was_audible = self._is_audible
         self.playback.clear()
@@ -312,7 +382,7 @@ class Speaking:
         if self._reply is not None:
             if self._making is not None:
                 self._making.cancel()
-            self.speech.cancel(self._reply.epoch)
+            self._hush(self._reply)
             self._hooks.send(messages.clear_playback(self._reply.epoch))
             self._finish_early()
 
@@ -322,6 +392,7 @@ class Speaking:
 
     def close(self) -> None:
         """Record what was heard when the call ends in the middle of a reply, and leave no stream open."""
+        self._guesses.drop("call_ended")
         self._line.drop()
         self._finish_early()
 

@@ -55,13 +55,15 @@ class Open:
         self._span = span
         self._now_ns = now_ns
 
-    def end(self, outcome: str = "", *, failed: bool = False) -> None:
-        """End it: a speculation as `used` or `discarded`, a tool call as failed or not."""
+    def end(self, outcome: str = "", *, reason: str = "", failed: bool = False) -> None:
+        """End it: a speculation as `used` or `discarded` (for a `reason`), a tool call as failed or not."""
         span, self._span = self._span, None
         if span is None:
             return
         if outcome:
             span.attributes[spans.SPECULATION_OUTCOME] = outcome
+        if reason:
+            span.attributes[spans.SPECULATION_REASON] = reason
         if failed:
             span.fail("tool_failed")
         span.end(self._now_ns())

@@ -85,7 +85,7 @@ class ModelLine:
         speculation, self._speculation = self._speculation, None
         if speculation is not None:
             speculation.end(outcome)
-            SPECULATION.add(1, outcome="hit" if outcome == "used" else outcome)
+            SPECULATION.add(1, kind="stream", outcome="hit" if outcome == "used" else outcome)
 
 
 async def generate(
@@ -118,4 +118,9 @@ async def generate(
 
 async def _broken_off(call: Any) -> StageError:
     error = await failure_of(call, STAGE)
-    return StageError(STAGE, f"it broke off before the end: {error.detail}", is_rejection=error.is_rejection)
+    return StageError(
+        STAGE,
+        f"it broke off before the end: {error.detail}",
+        is_rejection=error.is_rejection,
+        is_overload=error.is_overload,
+    )

@@ -44,7 +44,15 @@ class RawCall(Protocol):
 class StageError(ParleyError):
     """A stage is down, hung, or sent what cannot be used."""
 
-    def __init__(self, stage: str, detail: str, *, is_rejection: bool = False, is_draining: bool = False) -> None:
+    def __init__(
+        self,
+        stage: str,
+        detail: str,
+        *,
+        is_rejection: bool = False,
+        is_draining: bool = False,
+        is_overload: bool = False,
+    ) -> None:
         super().__init__(f"{stage}: {detail}")
         self.stage = stage
         self.detail = detail
@@ -52,6 +60,8 @@ class StageError(ParleyError):
         """The stage refused what it was sent: trying again with the same cannot help."""
         self.is_draining = is_draining
         """The server is about to stop, in good order: nothing failed, another one takes over."""
+        self.is_overload = is_overload
+        """The server has no room."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,7 +263,13 @@ def _from_status(
 ) -> StageError:
     is_rejection = status in (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND)
     is_draining = any(key == DRAINING_KEY for key, _ in trailing or ())
-    return StageError(stage, f"{status.name}: {details}", is_rejection=is_rejection, is_draining=is_draining)
+    return StageError(
+        stage,
+        f"{status.name}: {details}",
+        is_rejection=is_rejection,
+        is_draining=is_draining,
+        is_overload=status is grpc.StatusCode.RESOURCE_EXHAUSTED,
+    )
 
 
 async def wait_until_up(streams: Iterable[StageStream], deadline_ms: int) -> None:
