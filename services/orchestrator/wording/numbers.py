@@ -1,0 +1,45 @@
+"""Numbers as words, in the wording of Unicode's CLDR: its rule-based formats, by the library unicode-rbnf."""
+
+from __future__ import annotations
+
+from functools import cache, lru_cache
+
+from unicode_rbnf import RbnfEngine
+from unicode_rbnf.engine import FormatPurpose
+
+CARDINAL = "cardinal"
+ORDINAL = "ordinal"
+YEAR = "numbering-year"
+_PURPOSES = {"cardinal": FormatPurpose.CARDINAL, "ordinal": FormatPurpose.ORDINAL, "numbering": FormatPurpose.YEAR}
+
+
+@cache
+def _engine(language: str) -> RbnfEngine:
+    return RbnfEngine.for_language(language)
+
+
+@lru_cache(8192)
+def spell(language: str, number: str, form: str = CARDINAL) -> str:
+    """Return `number` in words.
+
+    `language`: such as "en". `number`: digits, perhaps with a sign and a decimal point. `form`: CARDINAL, ORDINAL or
+    YEAR, perhaps with what CLDR's rule sets name behind it: "cardinal-feminine", "ordinal-n". Where the language has no
+    such form it is the plain one.
+    """
+    found = _engine(language).format_number(number, _PURPOSES[form.partition("-")[0]])
+    return found.text_by_ruleset.get(f"spellout-{form}", found.text)
+
+
+def digits(language: str, figures: str) -> str:
+    """Return figures one by one; what is no figure is left out."""
+    return " ".join(spell(language, figure) for figure in figures if figure.isdecimal())
+
+
+def digit_groups(language: str, figures: str) -> str:
+    """Return many figures one by one, with a pause after every third; the last group has two to four."""
+    figures = "".join(figure for figure in figures if figure.isdecimal())
+    groups: list[str] = []
+    while len(figures) > 4:
+        groups.append(figures[:3])
+        figures = figures[3:]
+    return ", ".join(digits(language, group) for group in [*groups, figures])
