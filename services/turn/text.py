@@ -1,12 +1,16 @@
 """What a text says of its own turn: whether it reads as finished, and whether it is a mere backchannel. Pure.
 
-English has rules; a text in another language says only that there are words.
+English has rules here, some other languages have tables in `services/turn/languages/`; a text in any other says only
+that there are words.
 """
 
 from __future__ import annotations
 
 import re
 from enum import Enum, auto
+
+from services.turn.languages import words_in
+from services.turn.languages.words import tokens_of as tokens_in
 
 
 class Reading(Enum):
@@ -99,7 +103,7 @@ def _ends_with(tokens: list[str], phrase: str) -> bool:
 def read(text: str, language: str = "en") -> Reading:
     """Return how `text` reads as a whole turn.
 
-    `language` is a BCP 47 tag; other than English, only the punctuation and the presence of words are read.
+    `language` is a BCP 47 tag; of a language without rules, only the punctuation and the presence of words are read.
     """
     stripped = text.strip()
     if not stripped:
@@ -107,7 +111,7 @@ def read(text: str, language: str = "en") -> Reading:
     if stripped.endswith(_BREAKS_OFF):
         return Reading.UNFINISHED
     if not is_english(language):
-        return Reading.COMPLETE if stripped.endswith(("?", "!")) else Reading.NEUTRAL
+        return _read_by_table(stripped, language)
     tokens = tokens_of(stripped)
     if not tokens:
         return Reading.UNKNOWN
@@ -116,6 +120,19 @@ def read(text: str, language: str = "en") -> Reading:
     if _is_unfinished(tokens):
         return Reading.UNFINISHED
     return Reading.OPEN if _is_read_out(tokens) else Reading.NEUTRAL
+
+
+def _read_by_table(text: str, language: str) -> Reading:
+    words_known, tokens = words_in(language), tokens_in(text)
+    if not tokens:
+        return Reading.UNKNOWN
+    if text.endswith(("?", "!")) or (words_known and words_known.is_complete(tokens)):
+        return Reading.COMPLETE
+    if words_known is None:
+        return Reading.NEUTRAL
+    if words_known.is_unfinished(tokens):
+        return Reading.UNFINISHED
+    return Reading.OPEN if words_known.is_read_out(tokens) else Reading.NEUTRAL
 
 
 def _is_complete(tokens: list[str]) -> bool:
@@ -182,7 +199,10 @@ def read_overlap(text: str, language: str = "en") -> Overlap:
     A bare "yes" goes along with the agent; "no", "stop" and "wait" do not.
     """
     if not is_english(language):
-        return Overlap.WORDS if text.strip() else Overlap.NO_WORDS
+        words_known, said = words_in(language), tokens_in(text)
+        if not said:
+            return Overlap.NO_WORDS
+        return Overlap.BACKCHANNEL if words_known and words_known.is_backchannel(said) else Overlap.WORDS
     tokens = tokens_of(text)
     if not tokens:
         return Overlap.NO_WORDS

@@ -56,9 +56,9 @@ def test_no_words_are_unknown(text: str) -> None:
 
 
 def test_other_languages_say_only_that_there_are_words() -> None:
-    assert read("mein name ist", "de") is Reading.NEUTRAL
-    assert read("wie bitte?", "de-DE") is Reading.COMPLETE
-    assert read("also,", "de") is Reading.UNFINISHED
+    assert read("nazywam się", "pl") is Reading.NEUTRAL
+    assert read("słucham?", "pl-PL") is Reading.COMPLETE
+    assert read("więc,", "pl") is Reading.UNFINISHED
     assert read("my name is", "en-GB") is Reading.UNFINISHED
 
 
@@ -79,4 +79,4 @@ def test_words_that_want_the_floor(text: str) -> None:
 def test_nothing_said_over_the_agent() -> None:
     assert read_overlap(" ") is Overlap.NO_WORDS
     assert read_overlap("", "de") is Overlap.NO_WORDS
-    assert read_overlap("ja", "de") is Overlap.WORDS
+    assert read_overlap("tak", "pl") is Overlap.WORDS
