@@ -27,6 +27,10 @@ class PhraseToSpeak:
     attempt: int = 0
     language: str = ""
     """BCP 47; empty: the stream's own."""
+    style: str = ""
+    """Empty: the stream's own."""
+    pause_ms: int = 0
+    """Silence before it."""
 
     @property
     def of(self) -> Attempt:

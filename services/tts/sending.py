@@ -47,11 +47,18 @@ class PhraseSender:
         self._format = audio_format
         self._write = write
         self._is_cancelled = is_cancelled
+        self._paused_ms = 0
         self._words_sent = 0
         self._last_start_ms = 0
         self._sent_bytes = 0
         self.is_done = False
         """Whether the phrase's last samples were sent."""
+
+    async def pause(self, pause_ms: int) -> bool:
+        """Send silence before the phrase, to be heard while the engine works; False where its attempt was cancelled."""
+        silence = Rendered(bytes(self._format.byte_count(pause_ms)))
+        self._paused_ms = pause_ms
+        return await self.send(silence, 0)
 
     async def send(self, piece: Rendered, engine_us: int) -> bool:
         """Send one piece, words first, so that whoever has audio can tell which words are in it.
@@ -86,8 +93,8 @@ class PhraseSender:
         words = [
             tts_pb2.SpokenWord(
                 text=raw[word.span.start : word.span.end],
-                start_ms=word.start_ms,
-                end_ms=word.end_ms,
+                start_ms=self._paused_ms + word.start_ms,
+                end_ms=self._paused_ms + word.end_ms,
                 char_start=word.span.start,
                 char_end=word.span.end,
             )

@@ -42,6 +42,8 @@ _DRAIN_IDLE_S = 2.0
 _MAX_PRONUNCIATIONS = 1000
 _MAX_LANGUAGES = 32
 _MAX_WORD_CHARS = 100
+_MAX_STYLE_CHARS = 64
+_MAX_PAUSE_MS = 5_000
 
 
 class TtsService:
@@ -150,6 +152,27 @@ def _parse_pronunciation(entry: tts_pb2.Pronunciation) -> Pronunciation:
     return Pronunciation(word, how, "") if entry.respelling else Pronunciation(word, "", how)
 
 
+def phrase_to_speak(text: tts_pb2.SynthesizeText, received_s: float, max_chars: int) -> PhraseToSpeak:
+    """Return a phrase as it arrived, validated. Raises InvalidInput that says what to send instead."""
+    if len(text.text) > max_chars:
+        raise InvalidInput(f"a phrase of {len(text.text)} characters: send at most {max_chars}, a sentence at a time")
+    if len(text.style) > _MAX_STYLE_CHARS:
+        raise InvalidInput(f"a style of {len(text.style)} characters: send a name of at most {_MAX_STYLE_CHARS}")
+    if text.pause_ms > _MAX_PAUSE_MS:
+        raise InvalidInput(f"pause_ms {text.pause_ms}: send at most {_MAX_PAUSE_MS}")
+    return PhraseToSpeak(
+        text.turn_epoch,
+        text.phrase_id,
+        text.text,
+        received_s,
+        text.traceparent,
+        text.attempt,
+        text.language,
+        text.style,
+        text.pause_ms,
+    )
+
+
 class _Stream:
     """One agent's voice for one call: a task reads what to say, another says it."""
 
@@ -232,23 +255,7 @@ class _Stream:
     def _accept(self, request: tts_pb2.SynthesizeRequest, received_s: float) -> None:
         match request.WhichOneof("request"):
             case "text":
-                text = request.text
-                if len(text.text) > self._settings.max_phrase_chars:
-                    raise InvalidInput(
-                        f"a phrase of {len(text.text)} characters: send at most {self._settings.max_phrase_chars}, "
-                        "a sentence at a time"
-                    )
-                self._pending.add(
-                    PhraseToSpeak(
-                        text.turn_epoch,
-                        text.phrase_id,
-                        text.text,
-                        received_s,
-                        text.traceparent,
-                        text.attempt,
-                        text.language,
-                    )
-                )
+                self._pending.add(phrase_to_speak(request.text, received_s, self._settings.max_phrase_chars))
             case "flush":
                 self._pending.add(FlushToTell(request.flush.turn_epoch, received_s, request.flush.attempt))
             case "cancel":
@@ -291,10 +298,12 @@ class _Stream:
 
     async def _speak(self, item: PhraseToSpeak, span: Span) -> None:
         """Send one phrase, unless and until its attempt is cancelled."""
-        phrase = prepare(item.text)
+        phrase = prepare(item.text, item.style)
         sender = PhraseSender(
             item, phrase, self._audio, self._format, write=self._write, is_cancelled=self._pending.is_cancelled
         )
+        if item.pause_ms and not await sender.pause(item.pause_ms):
+            return
         is_first = True
         busy_us, audio_bytes = 0, 0
         if phrase.is_speakable:

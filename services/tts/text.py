@@ -50,6 +50,8 @@ class Phrase:
 
     text: str
     words: tuple[Span, ...]
+    style: str = ""
+    """Style or emotion, for a voice that has any; empty: the stream's own."""
 
     @property
     def is_speakable(self) -> bool:
@@ -76,13 +78,13 @@ def ends_clause(text: str) -> bool:
     return text.rstrip(_CLOSERS).endswith(_CLAUSE_ENDS)
 
 
-def prepare(raw: str) -> Phrase:
-    """Return `raw` as a phrase to speak."""
+def prepare(raw: str, style: str = "") -> Phrase:
+    """Return `raw` as a phrase to speak in `style`."""
     blanked = _MARKUP.sub(lambda match: " " * len(match.group()), raw)
     text = re.sub(r"[\x00-\x09\x0b-\x1f\x7f]", " ", blanked)
     if not text.isascii():
         text = "".join(" " if _is_unspoken(char) else char for char in text)
-    return Phrase(text, tuple(Span(*match.span()) for match in _WORD.finditer(raw)))
+    return Phrase(text, tuple(Span(*match.span()) for match in _WORD.finditer(raw)), style)
 
 
 def _is_unspoken(char: str) -> bool:

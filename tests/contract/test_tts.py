@@ -352,6 +352,39 @@ async def test_a_language_that_cannot_be_meant_is_refused_at_the_start(
     assert caught.value.details()
 
 
+async def test_a_pause_before_a_phrase_is_silence_and_moves_its_words(server: Running) -> None:
+    client = server.client()
+    await client.open()
+    plain = await client.say("Hello there.")
+    await client.text("Hello there.", phrase=1, pause_ms=300)
+    paused = await client.read_phrase(phrase=1)
+    silence = bytes(2 * 16 * 300)
+    assert paused.pcm.startswith(silence)
+    assert any(paused.pcm[len(silence) : len(silence) + 3200])
+    assert len(paused.pcm) >= len(silence) + len(plain.pcm) // 2
+    assert [word.text for word in paused.words] == ["Hello", "there."]
+    assert paused.words[0].start_ms >= 300
+    await client.finish()
+
+
+async def test_a_style_is_spoken_or_ignored_and_never_said(server: Running) -> None:
+    client = server.client()
+    await client.open()
+    await client.text("Hello there.", style="cheerful")
+    heard = await client.read_phrase()
+    assert [word.text for word in heard.words] == ["Hello", "there."]
+    assert any(heard.pcm)
+    await client.text("Hello.", phrase=1, style="x" * 65)
+    assert (await client.refusal()).code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+async def test_a_pause_without_end_is_refused(server: Running) -> None:
+    client = server.client()
+    await client.open()
+    await client.text("Hello.", pause_ms=5001)
+    assert (await client.refusal()).code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
 async def test_server_timing_is_filled_in(server: Running) -> None:
     client = server.client()
     await client.open()

@@ -40,7 +40,7 @@ class FakeEngine:
 
     def __init__(self, settings: TtsSettings) -> None:
         self.settings = settings
-        self.capabilities = Capabilities(engine="fake", model="tone", voices=_VOICES, native_rate_hz=16000)
+        self.capabilities = Capabilities("fake", "tone", _VOICES, native_rate_hz=16000, has_styles=True)
         self.running = 0
         self.phrases = 0
         """Phrases begun so far."""
@@ -74,7 +74,7 @@ class FakeSpeaker:
         """Render a phrase: every word has its timing with the first piece."""
         settings = self._settings
         self._engine.phrases += 1
-        self._engine.latest.append((self._config, phrase.text))
+        self._engine.latest.append((replace(self._config, style=phrase.style or self._config.style), phrase.text))
         is_failing = settings.fake_failure != "none" and self._engine.phrases > settings.fake_failure_after
         self._engine.running += 1
         try:

@@ -68,8 +68,8 @@ class Client:
         assert response.HasField("ready")
         return response.ready
 
-    async def text(self, text: str, epoch: int = 1, phrase: int = 0, attempt: int = 0, language: str = "") -> None:
-        said = tts_pb2.SynthesizeText(turn_epoch=epoch, attempt=attempt, phrase_id=phrase, text=text, language=language)
+    async def text(self, text: str, epoch: int = 1, phrase: int = 0, **how: Any) -> None:
+        said = tts_pb2.SynthesizeText(turn_epoch=epoch, phrase_id=phrase, text=text, **how)
         await self.send(tts_pb2.SynthesizeRequest(text=said))
 
     async def flush(self, epoch: int = 1, attempt: int = 0) -> None:

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from voice.common.v1 import common_pb2 as voice_dot_common_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16voice/tts/v1/tts.proto\x12\x0cvoice.tts.v1\x1a\x1cvoice/common/v1/common.proto\"\x88\x02\n\x11SynthesizeRequest\x12\x30\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x1e.voice.tts.v1.SynthesizeConfigH\x00\x12,\n\x04text\x18\x02 \x01(\x0b\x32\x1c.voice.tts.v1.SynthesizeTextH\x00\x12*\n\x05\x66lush\x18\x03 \x01(\x0b\x32\x19.voice.tts.v1.FlushSpeechH\x00\x12,\n\x06\x63\x61ncel\x18\x04 \x01(\x0b\x32\x1a.voice.tts.v1.CancelSpeechH\x00\x12.\n\x06\x66inish\x18\x05 \x01(\x0b\x32\x1c.voice.common.v1.FinishInputH\x00\x42\t\n\x07request\"\xf8\x01\n\x10SynthesizeConfig\x12,\n\x06\x66ormat\x18\x01 \x01(\x0b\x32\x1c.voice.common.v1.AudioFormat\x12\r\n\x05voice\x18\x02 \x01(\t\x12\x10\n\x08language\x18\x03 \x01(\t\x12\r\n\x05speed\x18\x04 \x01(\x02\x12\x33\n\x0epronunciations\x18\x05 \x03(\x0b\x32\x1b.voice.tts.v1.Pronunciation\x12\r\n\x05style\x18\x06 \x01(\t\x12\x12\n\nsession_id\x18\x07 \x01(\t\x12.\n\tlanguages\x18\x08 \x03(\x0b\x32\x1b.voice.tts.v1.LanguageVoice\"\x83\x01\n\rLanguageVoice\x12\x10\n\x08language\x18\x01 \x01(\t\x12\r\n\x05voice\x18\x02 \x01(\t\x12\r\n\x05speed\x18\x03 \x01(\x02\x12\x33\n\x0epronunciations\x18\x04 \x03(\x0b\x32\x1b.voice.tts.v1.Pronunciation\x12\r\n\x05style\x18\x05 \x01(\t\"I\n\rPronunciation\x12\x0c\n\x04word\x18\x01 \x01(\t\x12\x14\n\nrespelling\x18\x02 \x01(\tH\x00\x12\r\n\x03ipa\x18\x03 \x01(\tH\x00\x42\x05\n\x03how\"}\n\x0eSynthesizeText\x12\x12\n\nturn_epoch\x18\x01 \x01(\r\x12\x11\n\tphrase_id\x18\x02 \x01(\r\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x13\n\x0btraceparent\x18\x04 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x05 \x01(\r\x12\x10\n\x08language\x18\x07 \x01(\t\"2\n\x0b\x46lushSpeech\x12\x12\n\nturn_epoch\x18\x01 \x01(\r\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\r\"3\n\x0c\x43\x61ncelSpeech\x12\x12\n\nturn_epoch\x18\x01 \x01(\r\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\r\"\xd1\x02\n\x12SynthesizeResponse\x12\x12\n\nturn_epoch\x18\x01 \x01(\r\x12-\n\x06timing\x18\x02 \x01(\x0b\x32\x1d.voice.common.v1.ServerTiming\x12\'\n\x05ready\x18\x03 \x01(\x0b\x32\x16.voice.tts.v1.TtsReadyH\x00\x12*\n\x05\x61udio\x18\x04 \x01(\x0b\x32\x19.voice.tts.v1.SpeechAudioH\x00\x12*\n\x05words\x18\x05 \x01(\x0b\x32\x19.voice.tts.v1.WordTimingsH\x00\x12.\n\x07\x66lushed\x18\x06 \x01(\x0b\x32\x1b.voice.tts.v1.SpeechFlushedH\x00\x12-\n\x08\x64raining\x18\x07 \x01(\x0b\x32\x19.voice.common.v1.DrainingH\x00\x12\x0f\n\x07\x61ttempt\x18\x08 \x01(\rB\x07\n\x05\x65vent\"X\n\x08TtsReady\x12)\n\x04info\x18\x01 \x01(\x0b\x32\x1b.voice.common.v1.EngineInfo\x12\x0e\n\x06voices\x18\x02 \x03(\t\x12\x11\n\tlanguages\x18\x03 \x03(\t\"Q\n\x0bSpeechAudio\x12\x11\n\tphrase_id\x18\x01 \x01(\r\x12\x0b\n\x03pcm\x18\x02 \x01(\x0c\x12\x11\n\toffset_ms\x18\x03 \x01(\r\x12\x0f\n\x07is_last\x18\x04 \x01(\x08\"I\n\x0bWordTimings\x12\x11\n\tphrase_id\x18\x01 \x01(\r\x12\'\n\x05words\x18\x02 \x03(\x0b\x32\x18.voice.tts.v1.SpokenWord\"b\n\nSpokenWord\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x10\n\x08start_ms\x18\x02 \x01(\r\x12\x0e\n\x06\x65nd_ms\x18\x03 \x01(\r\x12\x12\n\nchar_start\x18\x04 \x01(\r\x12\x10\n\x08\x63har_end\x18\x05 \x01(\r\"!\n\rSpeechFlushed\x12\x10\n\x08\x61udio_ms\x18\x01 \x01(\r2c\n\x0cStreamingTts\x12S\n\nSynthesize\x12\x1f.voice.tts.v1.SynthesizeRequest\x1a .voice.tts.v1.SynthesizeResponse(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16voice/tts/v1/tts.proto\x12\x0cvoice.tts.v1\x1a\x1cvoice/common/v1/common.proto\"\x88\x02\n\x11SynthesizeRequest\x12\x30\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x1e.voice.tts.v1.SynthesizeConfigH\x00\x12,\n\x04text\x18\x02 \x01(\x0b\x32\x1c.voice.tts.v1.SynthesizeTextH\x00\x12*\n\x05\x66lush\x18\x03 \x01(\x0b\x32\x19.voice.tts.v1.FlushSpeechH\x00\x12,\n\x06\x63\x61ncel\x18\x04 \x01(\x0b\x32\x1a.voice.tts.v1.CancelSpeechH\x00\x12.\n\x06\x66inish\x18\x05 \x01(\x0b\x32\x1c.voice.common.v1.FinishInputH\x00\x42\t\n\x07request\"\xf8\x01\n\x10SynthesizeConfig\x12,\n\x06\x66ormat\x18\x01 \x01(\x0b\x32\x1c.voice.common.v1.AudioFormat\x12\r\n\x05voice\x18\x02 \x01(\t\x12\x10\n\x08language\x18\x03 \x01(\t\x12\r\n\x05speed\x18\x04 \x01(\x02\x12\x33\n\x0epronunciations\x18\x05 \x03(\x0b\x32\x1b.voice.tts.v1.Pronunciation\x12\r\n\x05style\x18\x06 \x01(\t\x12\x12\n\nsession_id\x18\x07 \x01(\t\x12.\n\tlanguages\x18\x08 \x03(\x0b\x32\x1b.voice.tts.v1.LanguageVoice\"\x83\x01\n\rLanguageVoice\x12\x10\n\x08language\x18\x01 \x01(\t\x12\r\n\x05voice\x18\x02 \x01(\t\x12\r\n\x05speed\x18\x03 \x01(\x02\x12\x33\n\x0epronunciations\x18\x04 \x03(\x0b\x32\x1b.voice.tts.v1.Pronunciation\x12\r\n\x05style\x18\x05 \x01(\t\"I\n\rPronunciation\x12\x0c\n\x04word\x18\x01 \x01(\t\x12\x14\n\nrespelling\x18\x02 \x01(\tH\x00\x12\r\n\x03ipa\x18\x03 \x01(\tH\x00\x42\x05\n\x03how\"\x9e\x01\n\x0eSynthesizeText\x12\x12\n\nturn_epoch\x18\x01 \x01(\r\x12\x11\n\tphrase_id\x18\x02 \x01(\r\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x13\n\x0btraceparent\x18\x04 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x05 \x01(\r\x12\r\n\x05style\x18\x06 \x01(\t\x12\x10\n\x08language\x18\x07 \x01(\t\x12\x10\n\x08pause_ms\x18\x08 \x01(\r\"2\n\x0b\x46lushSpeech\x12\x12\n\nturn_epoch\x18\x01 \x01(\r\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\r\"3\n\x0c\x43\x61ncelSpeech\x12\x12\n\nturn_epoch\x18\x01 \x01(\r\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\r\"\xd1\x02\n\x12SynthesizeResponse\x12\x12\n\nturn_epoch\x18\x01 \x01(\r\x12-\n\x06timing\x18\x02 \x01(\x0b\x32\x1d.voice.common.v1.ServerTiming\x12\'\n\x05ready\x18\x03 \x01(\x0b\x32\x16.voice.tts.v1.TtsReadyH\x00\x12*\n\x05\x61udio\x18\x04 \x01(\x0b\x32\x19.voice.tts.v1.SpeechAudioH\x00\x12*\n\x05words\x18\x05 \x01(\x0b\x32\x19.voice.tts.v1.WordTimingsH\x00\x12.\n\x07\x66lushed\x18\x06 \x01(\x0b\x32\x1b.voice.tts.v1.SpeechFlushedH\x00\x12-\n\x08\x64raining\x18\x07 \x01(\x0b\x32\x19.voice.common.v1.DrainingH\x00\x12\x0f\n\x07\x61ttempt\x18\x08 \x01(\rB\x07\n\x05\x65vent\"X\n\x08TtsReady\x12)\n\x04info\x18\x01 \x01(\x0b\x32\x1b.voice.common.v1.EngineInfo\x12\x0e\n\x06voices\x18\x02 \x03(\t\x12\x11\n\tlanguages\x18\x03 \x03(\t\"Q\n\x0bSpeechAudio\x12\x11\n\tphrase_id\x18\x01 \x01(\r\x12\x0b\n\x03pcm\x18\x02 \x01(\x0c\x12\x11\n\toffset_ms\x18\x03 \x01(\r\x12\x0f\n\x07is_last\x18\x04 \x01(\x08\"I\n\x0bWordTimings\x12\x11\n\tphrase_id\x18\x01 \x01(\r\x12\'\n\x05words\x18\x02 \x03(\x0b\x32\x18.voice.tts.v1.SpokenWord\"b\n\nSpokenWord\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x10\n\x08start_ms\x18\x02 \x01(\r\x12\x0e\n\x06\x65nd_ms\x18\x03 \x01(\r\x12\x12\n\nchar_start\x18\x04 \x01(\r\x12\x10\n\x08\x63har_end\x18\x05 \x01(\r\"!\n\rSpeechFlushed\x12\x10\n\x08\x61udio_ms\x18\x01 \x01(\r2c\n\x0cStreamingTts\x12S\n\nSynthesize\x12\x1f.voice.tts.v1.SynthesizeRequest\x1a .voice.tts.v1.SynthesizeResponse(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,24 +40,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LANGUAGEVOICE']._serialized_end=720
   _globals['_PRONUNCIATION']._serialized_start=722
   _globals['_PRONUNCIATION']._serialized_end=795
-  _globals['_SYNTHESIZETEXT']._serialized_start=797
-  _globals['_SYNTHESIZETEXT']._serialized_end=922
-  _globals['_FLUSHSPEECH']._serialized_start=924
-  _globals['_FLUSHSPEECH']._serialized_end=974
-  _globals['_CANCELSPEECH']._serialized_start=976
-  _globals['_CANCELSPEECH']._serialized_end=1027
-  _globals['_SYNTHESIZERESPONSE']._serialized_start=1030
-  _globals['_SYNTHESIZERESPONSE']._serialized_end=1367
-  _globals['_TTSREADY']._serialized_start=1369
-  _globals['_TTSREADY']._serialized_end=1457
-  _globals['_SPEECHAUDIO']._serialized_start=1459
-  _globals['_SPEECHAUDIO']._serialized_end=1540
-  _globals['_WORDTIMINGS']._serialized_start=1542
-  _globals['_WORDTIMINGS']._serialized_end=1615
-  _globals['_SPOKENWORD']._serialized_start=1617
-  _globals['_SPOKENWORD']._serialized_end=1715
-  _globals['_SPEECHFLUSHED']._serialized_start=1717
-  _globals['_SPEECHFLUSHED']._serialized_end=1750
-  _globals['_STREAMINGTTS']._serialized_start=1752
-  _globals['_STREAMINGTTS']._serialized_end=1851
+  _globals['_SYNTHESIZETEXT']._serialized_start=798
+  _globals['_SYNTHESIZETEXT']._serialized_end=956
+  _globals['_FLUSHSPEECH']._serialized_start=958
+  _globals['_FLUSHSPEECH']._serialized_end=1008
+  _globals['_CANCELSPEECH']._serialized_start=1010
+  _globals['_CANCELSPEECH']._serialized_end=1061
+  _globals['_SYNTHESIZERESPONSE']._serialized_start=1064
+  _globals['_SYNTHESIZERESPONSE']._serialized_end=1401
+  _globals['_TTSREADY']._serialized_start=1403
+  _globals['_TTSREADY']._serialized_end=1491
+  _globals['_SPEECHAUDIO']._serialized_start=1493
+  _globals['_SPEECHAUDIO']._serialized_end=1574
+  _globals['_WORDTIMINGS']._serialized_start=1576
+  _globals['_WORDTIMINGS']._serialized_end=1649
+  _globals['_SPOKENWORD']._serialized_start=1651
+  _globals['_SPOKENWORD']._serialized_end=1749
+  _globals['_SPEECHFLUSHED']._serialized_start=1751
+  _globals['_SPEECHFLUSHED']._serialized_end=1784
+  _globals['_STREAMINGTTS']._serialized_start=1786
+  _globals['_STREAMINGTTS']._serialized_end=1885
 # @@protoc_insertion_point(module_scope)

@@ -189,7 +189,9 @@ class SynthesizeText(google.protobuf.message.Message):
     TEXT_FIELD_NUMBER: builtins.int
     TRACEPARENT_FIELD_NUMBER: builtins.int
     ATTEMPT_FIELD_NUMBER: builtins.int
+    STYLE_FIELD_NUMBER: builtins.int
     LANGUAGE_FIELD_NUMBER: builtins.int
+    PAUSE_MS_FIELD_NUMBER: builtins.int
     turn_epoch: builtins.int
     """Epoch of the turn it belongs to."""
     phrase_id: builtins.int
@@ -202,10 +204,16 @@ class SynthesizeText(google.protobuf.message.Message):
     """Which answer of the turn it belongs to, where several were begun and given up: counted from 0. A later attempt
     begins anew at phrase 0. Within an epoch attempts never go backwards.
     """
+    style: builtins.str
+    """Speaking style or emotion of this phrase, such as "cheerful", where the voice has any; others ignore it. At most 64
+    characters. Empty: as the config says.
+    """
     language: builtins.str
     """BCP 47 tag of the language to speak in, one of SynthesizeConfig.languages. Empty, or none of them: as the config
     says.
     """
+    pause_ms: builtins.int
+    """Silence before the phrase, at most 5000 ms: it is part of the phrase's audio, and its words are timed behind it."""
     def __init__(
         self,
         *,
@@ -214,9 +222,11 @@ class SynthesizeText(google.protobuf.message.Message):
         text: builtins.str = ...,
         traceparent: builtins.str = ...,
         attempt: builtins.int = ...,
+        style: builtins.str = ...,
         language: builtins.str = ...,
+        pause_ms: builtins.int = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["attempt", b"attempt", "language", b"language", "phrase_id", b"phrase_id", "text", b"text", "traceparent", b"traceparent", "turn_epoch", b"turn_epoch"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["attempt", b"attempt", "language", b"language", "pause_ms", b"pause_ms", "phrase_id", b"phrase_id", "style", b"style", "text", b"text", "traceparent", b"traceparent", "turn_epoch", b"turn_epoch"]) -> None: ...
 
 global___SynthesizeText = SynthesizeText
 
