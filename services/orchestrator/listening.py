@@ -12,6 +12,7 @@ from voice.turn.v1 import turn_pb2
 from services.common.audio import AudioFormat
 from services.orchestrator import events as ev
 from services.orchestrator.agent import Agent
+from services.orchestrator.expecting import Expected, expected_answer
 from services.orchestrator.hearing import Feeds, Hearing, hypothesis_update
 from services.orchestrator.stages.channels import Stages
 from services.orchestrator.stages.stream import StageError, StageStream, StreamHooks
@@ -71,16 +72,19 @@ class Listening:
         self._told: tuple[int, str, bool] = (0, "", False)
         self._epoch = 0
         self._agent_speaks = False
+        self._expects = Expected.UNSPECIFIED
         self._uses_grammar = False
 
-    def agent_speaks(self, speaking: bool, epoch: int) -> None:
-        """Tell the turn detector whether the agent is heard."""
+    def agent_speaks(self, speaking: bool, epoch: int, heard: str) -> None:
+        """Tell the turn detector whether the agent is heard; where it falls silent, what its words ask for."""
         self._agent_speaks = speaking
+        self._expects = Expected.UNSPECIFIED if speaking else expected_answer(heard, self._agent.language_tag)
         self.turn.send(self._agent_state(epoch))
 
     def _agent_state(self, epoch: int) -> bytes:
         self._epoch = max(self._epoch, epoch)  # epochs only grow, and speech over the agent has a newer one than it
-        state = turn_pb2.AgentState(speaking=self._agent_speaks, turn_epoch=self._epoch)
+        expects = turn_pb2.ExpectedAnswer.ValueType(self._expects.value)
+        state = turn_pb2.AgentState(speaking=self._agent_speaks, turn_epoch=self._epoch, expects=expects)
         return turn_pb2.DetectRequest(agent_state=state).SerializeToString()
 
     def _on_turn_lost(self, error: StageError) -> None:
@@ -169,6 +173,7 @@ def _turn_config(agent: Agent, audio_format: AudioFormat, session_id: str) -> by
         max_endpointing_delay_ms=agent.turn.max_endpointing_delay_ms,
         interruption_speech_ms=agent.turn.interruption_speech_ms,
         backchannel_silence_ms=agent.turn.backchannel_silence_ms,
+        fixed_endpointing=not agent.turn.adapts,
         language=agent.language_tag,
         session_id=session_id,
     )

@@ -294,7 +294,7 @@ class Speaking:
     def _on_began(self, epoch: int) -> None:
         self._endings.began(self._reply, epoch)
         self._is_audible = True
-        self._hooks.agent_speaks(True, epoch)
+        self._hooks.agent_speaks(True, epoch, "")
         self._hooks.dispatch(ev.AudioBegan(epoch))
 
     def _on_progress(self, epoch: int) -> None:
@@ -309,13 +309,13 @@ class Speaking:
             return
         self._endings.summarise(reply, reply.timeline.text)
         self._reply = None
-        self._silent()
+        self._silent(reply.timeline.text)
         self._hooks.dispatch(ev.PlaybackDone(epoch, reply.close))
 
-    def _silent(self) -> None:
+    def _silent(self, heard: str) -> None:
         if self._is_audible:
             self._is_audible = False
-            self._hooks.agent_speaks(False, self.playback.epoch)
+            self._hooks.agent_speaks(False, self.playback.epoch, heard)
 
     # --- pausing and ending -------------------------------------------------------------------------------------------
 
@@ -347,7 +347,7 @@ class Speaking:
         self.playback.clear()
         self._hooks.send(messages.clear_playback(epoch))
         self._trace.cleared(epoch)
-        self._silent()
+        self._silent(reply.timeline.heard_text(self.playback.heard_ms()))
         reply.interrupted = was_audible
         if unsay_user and reply.user_message is not None and not reply.tool_calls:
             self._history.remove(reply.user_message)
@@ -371,8 +371,8 @@ class Speaking:
         reply, self._reply = self._reply, None
         if reply is None:
             return
-        self._silent()
         heard = reply.truncate(self.playback.heard_ms())
+        self._silent(heard)
         self.playback.clear()
         self._endings.summarise(reply, heard)
         self._hooks.changed()

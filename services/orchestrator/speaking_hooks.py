@@ -22,7 +22,8 @@ class SpeakingHooks:
     dispatch: Callable[[ev.Event], None]
     send: Callable[[bytes], None]
     spawn: Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]]
-    agent_speaks: Callable[[bool, int], None]
+    agent_speaks: Callable[[bool, int, str], None]
+    """(whether its voice is heard from now on, epoch, what the caller heard of it where it falls silent)"""
     info: Callable[[str, common_pb2.EngineInfo], None]
     changed: Callable[[], None]
     """The history changed: keep it."""
