@@ -52,7 +52,7 @@ _UNITS = words(
 )
 _MONTHS = words("january february march april may june july august september october november december")
 _HALF_DATES = frozenset({"nineteen", "twenty", "thirty", "half", "quarter"})
-_WHOLE_TIMES = words("am pm a.m p.m o'clock noon midnight tonight asap anytime whenever")
+_WHOLE_TIMES = words("am pm o'clock noon midnight tonight asap anytime whenever")
 _STREETS = words("street road avenue lane drive square boulevard court place way")
 _ADDRESS = re.compile(r"\S+@[\w-]+(\.[\w-]+)+$")
 

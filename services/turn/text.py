@@ -58,6 +58,7 @@ _DANGLING_PHRASES = (
 )  # fmt: skip
 _SHORT_ANSWER_SUBJECTS = words("it he she that this there i you we they yes no one what which who how where")
 _QUESTION_WORDS = words("what who whom where which when why how")
+_BEFORE_AM = _QUESTION_WORDS | {"i", "and", "so", "but"}
 _DIGITS = words("zero oh one two three four five six seven eight nine")
 _TIMES = {"double": 2, "triple": 3}
 _OPEN_DIGITS = range(2, 10)
@@ -82,12 +83,14 @@ _BACKCHANNEL_WORDS = words(
 _BACKCHANNEL_PHRASES = ("i see", "got it", "all right", "of course", "go on", "sounds good", "makes sense", "i know")
 
 _BREAKS_OFF = ("...", "\u2026", ",", "-", "\u2013", "\u2014", ":")
+_HALF_DAY = re.compile(r"\b([ap])\.\s?m\b")
+"""a.m. and p.m., which are no letters being spelled."""
 _TOKEN = re.compile(r"[a-z0-9]+(?:['-][a-z0-9]+)*")
 
 
 def tokens_of(text: str) -> list[str]:
     """Return the words of `text` in lower case, without punctuation; digits written together stay one."""
-    return _TOKEN.findall(text.lower().replace("\u2019", "'"))
+    return _TOKEN.findall(_HALF_DAY.sub(r"\1m", text.lower().replace("\u2019", "'")))
 
 
 def is_english(language: str) -> bool:
@@ -145,6 +148,8 @@ def _is_unfinished(tokens: list[str]) -> bool:
     last = tokens[-1]
     if last in _PREPOSITIONS:  # "what is it for" is whole, "a table for" is not
         return not (len(tokens) >= 3 and tokens[0] in _QUESTION_WORDS)
+    if last == "am" and len(tokens) >= 2 and tokens[-2] not in _BEFORE_AM:  # "at ten am"
+        return False
     if last in _AUXILIARIES:  # "yes it is" is whole, "my name is" is not
         return len(tokens) < 2 or (tokens[-2] not in _SHORT_ANSWER_SUBJECTS and not _embeds_question(tokens))
     if last in _CONJUNCTIONS or last in _DETERMINERS or last in FILLERS or last in _CONTRACTIONS or last in _DANGLING:
