@@ -8,7 +8,8 @@ whole turns such as "hello" may sound incomplete, so neither the audio nor the t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from services.turn.adapting import AVERAGE, Habit
@@ -75,6 +76,15 @@ class TurnRules:
     only_words_interrupt: bool = False
     language: str = "en"
     adapts: bool = True
+    others: Mapping[str, TurnRules] = field(default_factory=dict)
+    """The rules in other languages, by primary subtag."""
+
+    def in_language(self, language: str) -> TurnRules:
+        """Return the rules for a text in the language of a BCP 47 tag; of one that has none, these with its words."""
+        primary = language.lower().partition("-")[0]
+        if primary == self.language.lower().partition("-")[0]:
+            return self
+        return self.others.get(primary) or replace(self, language=language)
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,3 +118,5 @@ class Hypothesis:
     confidence: float = 0.0
     matches_grammar: bool = False
     has_grammar: bool = False
+    language: str = ""
+    """BCP 47; empty: the one in use."""

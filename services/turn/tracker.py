@@ -79,7 +79,7 @@ class TurnTracker:
     """Turns what is heard, read and played into events. Every method returns the events that arose, in order."""
 
     def __init__(self, rules: TurnRules, capabilities: Capabilities) -> None:
-        self._rules = rules
+        self._rules = self._first_rules = rules
         self._fixed_delay_ms = capabilities.fixed_delay_ms
         self._uses_audio_model = capabilities.uses_audio_model
         self._gate = SpeechGate(capabilities.gate, rules.speech_threshold)
@@ -137,6 +137,8 @@ class TurnTracker:
 
     def read(self, hypothesis: Hypothesis) -> list[TurnEvent]:
         """Take the newest text of the turn. Without an open turn only words that follow a backchannel matter."""
+        if hypothesis.language:
+            self._rules = self._first_rules.in_language(hypothesis.language)
         turn = self._turn or self._late_overlap(hypothesis)
         if turn is None:
             return []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from voice.turn.v1 import turn_pb2 as pb
 
 from services.common.errors import InvalidInput
@@ -38,6 +40,28 @@ def to_rules(config: pb.DetectConfig) -> TurnRules:
     )
     if not 0.0 < rules.speech_threshold < 1.0:
         raise InvalidInput(f"speech_threshold {rules.speech_threshold} is no probability: send 0 to 1, or 0 for 0.5")
+    _check_delays(rules)
+    return replace(rules, others={_primary(other): _rules_in(other, rules) for other in config.languages})
+
+
+def _primary(other: pb.LanguageRules) -> str:
+    if not other.language:
+        raise InvalidInput("each of languages needs its tag, such as es-ES")
+    return other.language.lower().partition("-")[0]
+
+
+def _rules_in(other: pb.LanguageRules, rules: TurnRules) -> TurnRules:
+    there = replace(
+        rules,
+        language=other.language,
+        min_delay_ms=other.min_endpointing_delay_ms or rules.min_delay_ms,
+        max_delay_ms=other.max_endpointing_delay_ms or rules.max_delay_ms,
+    )
+    _check_delays(there)
+    return there
+
+
+def _check_delays(rules: TurnRules) -> None:
     if rules.min_delay_ms > rules.max_delay_ms:
         raise InvalidInput(
             f"min_endpointing_delay_ms {rules.min_delay_ms} is over max_endpointing_delay_ms {rules.max_delay_ms}"
@@ -45,7 +69,6 @@ def to_rules(config: pb.DetectConfig) -> TurnRules:
     longest_ms = max(rules.max_delay_ms, rules.interruption_speech_ms, rules.backchannel_silence_ms)
     if longest_ms > MAX_DELAY_LIMIT_MS:
         raise InvalidInput(f"a delay of {longest_ms} ms is too long: send at most {MAX_DELAY_LIMIT_MS} ms")
-    return rules
 
 
 def to_hypothesis(update: pb.HypothesisUpdate) -> Hypothesis:
@@ -54,7 +77,14 @@ def to_hypothesis(update: pb.HypothesisUpdate) -> Hypothesis:
         raise InvalidInput(f"hypothesis.confidence {update.confidence} is no probability: send 0 to 1")
     if len(update.text) > _MAX_TEXT:
         raise InvalidInput(f"hypothesis.text of {len(update.text)} characters: one turn has at most {_MAX_TEXT}")
-    return Hypothesis(update.text, update.is_final, update.confidence, update.matches_grammar, update.has_grammar)
+    return Hypothesis(
+        update.text,
+        update.is_final,
+        update.confidence,
+        update.matches_grammar,
+        update.has_grammar,
+        update.language,
+    )
 
 
 def to_expected(state: pb.AgentState) -> Expected:

@@ -21,7 +21,8 @@ FRENCH = LanguageWords(
     before_copula=listed("oui non où comment quel quelle qui ça"),
     question_words=listed("quel quelle quels quelles comment combien où pourquoi qui"),
     numbers=listed(
-        "zéro un deux trois quatre cinq six sept huit neuf dix onze douze treize quatorze quinze seize vingt trente cent mille"
+        "zéro un deux trois quatre cinq six sept huit neuf dix onze douze treize quatorze quinze seize vingt trente "
+        "cent mille"
     ),
     number_endings=("ante", "dix", "vingts"),
     complete_alone=listed(

@@ -49,6 +49,11 @@ BAD = {
     "an unknown rate": ([config(11025)], "11025"),
     "a threshold that is none": ([config(speech_threshold=1.5)], "speech_threshold"),
     "delays the wrong way round": ([config(min_endpointing_delay_ms=500, max_endpointing_delay_ms=400)], "over"),
+    "a language's delays the wrong way round": (
+        [config(languages=[pb.LanguageRules(language="de", min_endpointing_delay_ms=3001)])],
+        "over",
+    ),
+    "rules of no language": ([config(languages=[pb.LanguageRules(min_endpointing_delay_ms=300)])], "tag"),
     "an endless delay": ([config(max_endpointing_delay_ms=100_000)], "at most"),
     "an odd byte count": ([config(), audio(b"abc")], "even"),
     "an oversized chunk": ([config(), audio(bytes(16000 * 2 * 6))], "at most 5000 ms"),
@@ -236,6 +241,22 @@ async def test_an_unfinished_text_holds_a_turn_until_the_rest_is_said() -> None:
         assert caller.kinds().count("speech_started") >= 2
         assert ended.end_of_turn.speech_end_ms > 320 + 640
         await caller.finish()
+
+
+async def test_a_text_is_read_by_the_rules_of_its_language() -> None:
+    settings = TurnSettings(port=0, audio_burst_ms=60_000, stall_grace_ms=10_000)
+    german = pb.LanguageRules(language="de-DE", max_endpointing_delay_ms=1500)
+    async with serving(TurnService(settings), settings) as (_, channel):
+        delays = []
+        for text in ("mein name ist", "ja bitte"):
+            caller = await Caller.connect(channel, languages=[german], fixed_endpointing=True)
+            await caller.audio(silence(320) + say("yes please"))
+            await caller.text(text, language="de")
+            await caller.audio(silence(2500))
+            delays.append((await caller.until("end_of_turn")).end_of_turn.delay_ms)
+            await caller.finish()
+        assert 800 < delays[0] <= 1500 + 32
+        assert delays[1] < 800
 
 
 async def test_noise_and_hum_are_no_turns() -> None:

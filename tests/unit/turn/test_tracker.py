@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -329,3 +331,49 @@ def test_every_turn_that_opens_is_closed_and_events_keep_their_order(
                 assert not speaking
                 eager = False
     assert not speaking
+
+
+# --- languages --------------------------------------------------------------------------------------------------------
+
+
+FIXED = TurnRules(adapts=False)
+GERMAN_IS_SLOWER = replace(FIXED, others={"de": replace(FIXED, min_delay_ms=500, language="de-DE")})
+
+
+def ends_soon(scene: Scene, text: str, language: str = "") -> bool:
+    """Return whether a turn of this text is over within 450 ms; however that is, it is over then."""
+    scene.speak()
+    scene.text(text, language=language)
+    ended = "EndOfTurn" in scene.pause(450)
+    scene.pause(4000)
+    return ended
+
+
+def test_a_text_is_read_in_the_language_it_is_in() -> None:
+    scene = Scene(rules=FIXED)
+    assert ends_soon(scene, "mein name ist")
+    assert not ends_soon(scene, "mein name ist", "de-DE")
+
+
+def test_a_language_holds_until_another_is_told() -> None:
+    scene = Scene(rules=FIXED)
+    assert not ends_soon(scene, "quisiera una mesa para", "es-ES")
+    assert ends_soon(scene, "my name is")
+    assert not ends_soon(scene, "my name is", "en-US")
+
+
+def test_each_language_has_its_delays_and_one_without_has_the_streams() -> None:
+    scene = Scene(rules=GERMAN_IS_SLOWER)
+    assert ends_soon(scene, "yes please")
+    assert not ends_soon(scene, "ja bitte", "de")
+    assert ends_soon(scene, "sí por favor", "es")
+    assert not ends_soon(scene, "ja bitte", "de-AT")
+    assert ends_soon(scene, "yes please", "en")
+
+
+def test_speech_over_the_agent_is_read_in_its_language() -> None:
+    scene = Scene()
+    scene.agent(True)
+    scene.speak(320)
+    assert scene.text("ja genau", language="de") == []
+    assert scene.text("nein", language="de") == ["Interruption"]
