@@ -74,10 +74,10 @@ def read_answer(text: str, expected: Expected, language: str = "en") -> Reading:
 
 
 def _yes_no(tokens: list[str], plain: Reading) -> Reading:
-    if plain is not Reading.NEUTRAL:
-        return plain
+    if " ".join(tokens) in _HEDGED:
+        return Reading.COMPLETE
     is_short = tokens[0] in _YES_NO and len(tokens) <= _SHORT_ANSWER
-    return Reading.COMPLETE if is_short or " ".join(tokens) in _HEDGED else plain
+    return Reading.COMPLETE if is_short and plain is Reading.NEUTRAL else plain
 
 
 def _choice(tokens: list[str], plain: Reading) -> Reading:
@@ -138,14 +138,13 @@ def _date_time(tokens: list[str], plain: Reading) -> Reading:
     last = tokens[-1]
     if last in _WHOLE_TIMES and tokens[0] != "i":  # "ten am", not "i am"
         return Reading.COMPLETE
-    if plain in (Reading.UNFINISHED, Reading.COMPLETE):
-        return plain
-    is_bare_month = last in _MONTHS and not any(_is_ordinal(token) for token in tokens)
-    return Reading.OPEN if is_bare_month or last in _HALF_DATES else plain
+    if last in _MONTHS and not any(_is_ordinal(token) for token in tokens):
+        return Reading.OPEN
+    return Reading.OPEN if plain is Reading.NEUTRAL and last in _HALF_DATES else plain
 
 
 def _address(tokens: list[str], plain: Reading) -> Reading:
-    if all(digits_in(token) for token in tokens):
+    if all(digits_in(token) or token in _UNITS or token in _TENS for token in tokens):
         return Reading.UNFINISHED  # a house number
     return Reading.OPEN if plain is Reading.NEUTRAL and tokens[-1] in _STREETS else plain
 
