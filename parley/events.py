@@ -164,7 +164,8 @@ class TurnSummary(Event):
 
     `response_ms`, the sum of the hops, was measured at the server. `voice_to_voice_ms` was measured here (see
     parley/measure.py); it is None where the agent did not answer speech: a greeting, an idle prompt, an answer to typed
-    text.
+    text. `speculated`: the answer was begun on a guess before the turn was over, and `hidden_ms` of the work on it were
+    done by then.
     """
 
     name = "turn_summary"
@@ -178,6 +179,8 @@ class TurnSummary(Event):
     tool_calls: int
     outcome: str
     voice_to_voice_ms: float | None
+    speculated: bool = False
+    hidden_ms: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -268,6 +271,8 @@ def _turn_summary(body: Any, at_ms: float) -> Event:
         tool_calls=body.tool_calls,
         outcome=body.outcome,
         voice_to_voice_ms=None,
+        speculated=body.speculated,
+        hidden_ms=body.hidden_ms,
     )
 
 

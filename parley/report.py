@@ -37,6 +37,8 @@ def turn_entry(turn: TurnSummary) -> dict[str, Any]:
         "interrupted": turn.interrupted,
         "voice_to_voice_ms": None if measured is None else round(measured, 1),
         "hops_ms": hops_ms(turn),
+        "speculated": turn.speculated,
+        "hidden_ms": turn.hidden_ms,
     }
 
 
@@ -71,6 +73,8 @@ def waterfall(turn: TurnSummary, *, is_plain: bool = False) -> list[Text]:
     measured = turn.voice_to_voice_ms
     title, figure = ("voice to voice", measured) if measured is not None else ("at the server", float(turn.response_ms))
     lines.append(Text.assemble(f"    {title.ljust(width)} {'':{BAR_CELLS}} ", (f"{figure:7.1f} ms", "bold")))
+    if turn.speculated:
+        lines.append(Text(f"    {turn.hidden_ms} ms of it hidden by speculation: done before the turn was over", "dim"))
     return lines
 
 

@@ -96,8 +96,13 @@ class AsrSettings(ServiceSettings):
     fake_languages: tuple[str, ...] = Field(
         (), description="fake: the language it says each utterance was in, in turn; none: the stream's."
     )
+    fake_finals: tuple[str, ...] = Field(
+        (), description="fake: what the final of each utterance says instead, in turn; empty: the same as its text."
+    )
     fake_partials: bool = Field(True, description="fake: whether partials are sent.")
     fake_word_ms: int = Field(200, gt=0, description="fake: audio a word takes; partials grow by it.")
+    fake_partial_lag_ms: int = Field(0, ge=0, description="fake: audio that partials are behind.")
+    fake_partial_confidence: float = Field(0, ge=0, le=1, description="fake: confidence of partials; 0 is not known.")
     fake_partial_delay_ms: float = Field(0, ge=0, description="fake: how long a partial takes.")
     fake_final_delay_ms: float = Field(0, ge=0, description="fake: how long a final takes.")
     fake_failure: FakeFailure = Field("none", description="fake: how it fails.")

@@ -21,11 +21,13 @@ from services.orchestrator.reply import Reply
 from services.orchestrator.setup import CallSetup
 from services.orchestrator.speaking import Speaking
 from services.orchestrator.speaking_hooks import SpeakingHooks
+from services.orchestrator.speculating import Speculating
 from services.orchestrator.speculation import SpeculationBudget
 from services.orchestrator.stages.channels import Stages
 from services.orchestrator.stages.stream import StageStream
 from services.orchestrator.tracing import CallTrace
 from services.orchestrator.turn_marks import TurnMarks
+from services.orchestrator.turn_state import TurnState
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,8 @@ class SessionHooks:
     """Send the caller a serialised response."""
     spawn: Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]]
     """(what, name): run it in the session's TaskGroup."""
+    state: Callable[[], TurnState]
+    """Where the conversation stands."""
     hypothesis: Callable[[asr_pb2.RecognizeResponse], str]
     """(response with a hypothesis) -> the turn's whole text: tell the caller what was heard."""
     changed: Callable[[], None]
@@ -53,6 +57,7 @@ class Parts:
 
     listening: Listening
     speaking: Speaking
+    speculating: Speculating
     caller: CallerInput
     trace: CallTrace
     marks: TurnMarks
@@ -137,4 +142,5 @@ def assemble(
         burst_ms=stages.settings.audio_burst_ms,
         max_chunk_ms=stages.settings.max_chunk_ms,
     )
-    return Parts(listening, speaking, caller, trace, marks, engines)
+    speculating = Speculating(speaking, setup.agent.language, hooks.state)
+    return Parts(listening, speaking, speculating, caller, trace, marks, engines)

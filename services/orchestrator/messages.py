@@ -101,6 +101,8 @@ def turn_summary(reply: Reply, heard_text: str, lines: Sequence[Line], response_
             hops=[_hop(line) for line in lines],
             tool_calls=reply.tool_calls,
             outcome=reply.outcome,
+            speculated=reply.hidden_ms is not None,
+            hidden_ms=round(reply.hidden_ms or 0),
         )
     ).SerializeToString()
 

@@ -27,7 +27,6 @@ from services.orchestrator.sessions.keeper import Keeper
 from services.orchestrator.sessions.store import SessionRecord
 from services.orchestrator.sessions.turns import turn_entry
 from services.orchestrator.setup import CallSetup, deadlines_of
-from services.orchestrator.speculating import Speculating
 from services.orchestrator.speculation import SpeculationBudget
 from services.orchestrator.stages.channels import Stages
 from services.orchestrator.stages.stream import wait_until_up
@@ -98,15 +97,12 @@ class Session:
                 self._parts = assemble(
                     self._setup, self._stages, self._canned, self._budget, self._history, self._notices, self._hooks()
                 )
-                self._speculating = Speculating(
-                    self._parts.speaking, self._setup.agent.language, state=lambda: self._state
-                )
                 streams = self._parts.streams
                 running = [tasks.create_task(stream.run(), name=f"{stream.stage}-stream") for stream in streams]
                 running.append(tasks.create_task(self._write_caller(), name="caller-writer"))
                 await self._begin(requests, running)
                 await self._over.wait()
-                self._speculating.close()
+                self._parts.speculating.close()
                 await self._wind_up()
                 for task in [*running, *self._spawned]:
                     task.cancel()
@@ -115,7 +111,7 @@ class Session:
         finally:
             forget()
             self._alarm.stop()
-            self._speculating.close()
+            self._parts.speculating.close()
             self._parts.speaking.close()
             self._parts.trace.close(self._turns, self._end_reason)
             self._meter.ended(self._end_reason, self._state.phase)
@@ -126,6 +122,7 @@ class Session:
             dispatch=self.dispatch,
             send=self._outbox.send,
             spawn=self._spawn,
+            state=lambda: self._state,
             hypothesis=self._on_hypothesis,
             changed=self._keep,
             summarised=self._on_summarised,
@@ -235,7 +232,7 @@ class Session:
             self._is_stepping = False
         if not self._over.is_set():
             self._alarm.set(self._state)
-            self._speculating.look()
+            self._parts.speculating.look()
 
     def _step(self, event: ev.Event) -> None:
         before = self._state
@@ -287,7 +284,7 @@ class Session:
         if epoch != self._state.utterance or not hypothesis.text:
             return ""
         text = " ".join(part for part in (self._state.kept_text, hypothesis.text) if part)
-        self._speculating.heard(epoch, text, hypothesis)
+        self._parts.speculating.heard(epoch, text, hypothesis)
         self._outbox.send(
             messages.transcript(
                 pb.SPEAKER_USER, text, epoch, is_final=hypothesis.is_final, confidence=hypothesis.confidence

@@ -71,8 +71,9 @@ class FakeStream:
             return Recognised()
         if self._settings.fake_partial_delay_ms:
             await asyncio.sleep(self._settings.fake_partial_delay_ms / 1000)
-        heard = int(self._bytes / self._bytes_per_ms) // self._settings.fake_word_ms
-        return Recognised(" ".join(self._words[:heard]), language=self._language)
+        audio_ms = max(0.0, self._bytes / self._bytes_per_ms - self._settings.fake_partial_lag_ms)
+        text = " ".join(self._words[: int(audio_ms) // self._settings.fake_word_ms])
+        return Recognised(text, confidence=self._settings.fake_partial_confidence, language=self._language)
 
     async def finalize(self) -> Recognised:
         """Return the whole text, or nothing where there was no audio."""
@@ -83,12 +84,13 @@ class FakeStream:
             await asyncio.sleep(self._settings.fake_final_delay_ms / 1000)
         if not self._bytes:
             return Recognised()
-        word_ms = self._bytes / self._bytes_per_ms / max(1, len(self._words))
+        finals = self._settings.fake_finals
+        said = (finals[max(0, self._utterance) % len(finals)] if finals else "").split() or self._words
+        word_ms = self._bytes / self._bytes_per_ms / max(1, len(said))
         words = [
-            Word(word, round(index * word_ms), round((index + 1) * word_ms), 1.0)
-            for index, word in enumerate(self._words)
+            Word(word, round(index * word_ms), round((index + 1) * word_ms), 1.0) for index, word in enumerate(said)
         ]
-        return Recognised(" ".join(self._words), confidence=1.0, words=words, language=self._language)
+        return Recognised(" ".join(said), confidence=1.0, words=words, language=self._language)
 
     async def _fail(self) -> None:
         match self._settings.fake_failure:

@@ -824,6 +824,8 @@ class TurnSummary(google.protobuf.message.Message):
     HOPS_FIELD_NUMBER: builtins.int
     TOOL_CALLS_FIELD_NUMBER: builtins.int
     OUTCOME_FIELD_NUMBER: builtins.int
+    SPECULATED_FIELD_NUMBER: builtins.int
+    HIDDEN_MS_FIELD_NUMBER: builtins.int
     LANGUAGE_FIELD_NUMBER: builtins.int
     turn_epoch: builtins.int
     """Epoch of the agent's turn."""
@@ -844,6 +846,12 @@ class TurnSummary(google.protobuf.message.Message):
     """Tool calls of the turn."""
     outcome: builtins.str
     """Why the turn ended otherwise than by an answer; empty for an answer."""
+    speculated: builtins.bool
+    """Whether the answer was begun before the caller's turn was over, on a guess at its words that held."""
+    hidden_ms: builtins.int
+    """How much of the work up to the first audio was so done before the turn was over: what response_ms would have been
+    longer by.
+    """
     language: builtins.str
     """BCP 47 tag of the language the agent answered in. Empty: not known."""
     @property
@@ -862,9 +870,11 @@ class TurnSummary(google.protobuf.message.Message):
         hops: collections.abc.Iterable[global___Hop] | None = ...,
         tool_calls: builtins.int = ...,
         outcome: builtins.str = ...,
+        speculated: builtins.bool = ...,
+        hidden_ms: builtins.int = ...,
         language: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["agent_text", b"agent_text", "heard_text", b"heard_text", "hops", b"hops", "interrupted", b"interrupted", "language", b"language", "outcome", b"outcome", "response_ms", b"response_ms", "tool_calls", b"tool_calls", "turn_epoch", b"turn_epoch", "user_text", b"user_text"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["agent_text", b"agent_text", "heard_text", b"heard_text", "hidden_ms", b"hidden_ms", "hops", b"hops", "interrupted", b"interrupted", "language", b"language", "outcome", b"outcome", "response_ms", b"response_ms", "speculated", b"speculated", "tool_calls", b"tool_calls", "turn_epoch", b"turn_epoch", "user_text", b"user_text"]) -> None: ...
 
 global___TurnSummary = TurnSummary
 
