@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
@@ -86,6 +86,14 @@ class Turns(Part):
     """Whether the delay learns from the caller's own pauses."""
 
     @model_validator(mode="after")
+    interruption: Literal["speech", "words", "never"] = "speech"
+    """What interrupts the agent: words or lasting speech, words alone, or nothing."""
+    echo: bool = True
+    """Whether the agent's own voice, heard from the caller's loudspeaker, is told from the caller's."""
+    must_be_heard: tuple[Phrase, ...] = ()
+    """Fixed sentences that nothing interrupts."""
+    notices: tuple[Sentence, ...] = ()
+    """Texts that nothing interrupts where the model says them word for word."""
     def _delays_are_in_order(self) -> Turns:
         _check_delays(self.min_endpointing_delay_ms, self.max_endpointing_delay_ms)
         return self

@@ -13,6 +13,7 @@ from voice.common.v1 import common_pb2
 from services.orchestrator import events as ev
 from services.orchestrator.caller import CallerHooks, CallerInput
 from services.orchestrator.canned import CannedSpeech
+from services.orchestrator.echo_watch import EchoHooks, EchoWatch
 from services.orchestrator.history import History
 from services.orchestrator.latency import Line
 from services.orchestrator.listening import Listening, ListeningHooks
@@ -82,14 +83,16 @@ def assemble(
     """Put a call's parts together. To be called where the span of the conversation is current."""
     session_id = setup.record.session_id
     engines: dict[str, common_pb2.EngineInfo] = {}
+    watches_echo = setup.agent.turn.echo
     listening = Listening(
         stages,
         setup.agent,
         setup.audio_format,
         session_id,
         ListeningHooks(
-            dispatch=hooks.dispatch,
+            dispatch=(lambda event: echo.pass_on(event)) if watches_echo else hooks.dispatch,
             hypothesis=hooks.hypothesis,
+            callers_words=(lambda text: echo.callers_words(text)) if watches_echo else (lambda text: text),
             turn_event=lambda response: marks.on_turn(response),
             info=engines.__setitem__,
             on_lost=notices.stage_lost,
@@ -128,6 +131,18 @@ def assemble(
         setup.rewinds,
         trace,
         budget,
+    )
+    echo = EchoWatch(
+        setup.audio_format,
+        hearing,
+        speaking.playback,
+        EchoHooks(
+            dispatch=hooks.dispatch,
+            hears_echo=listening.hears_echo,
+            is_audible=lambda: speaking.is_audible,
+            said=speaking.said_lately,
+            spawn=hooks.spawn,
+        ),
     )
     caller = CallerInput(
         setup.audio_format,

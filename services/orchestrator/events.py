@@ -93,6 +93,11 @@ class Backchannel:
 
 
 @dataclass(frozen=True, slots=True)
+class EchoHeard:
+    """Echo watch: speech over the agent was the agent's own, from the caller's loudspeaker."""
+
+
+@dataclass(frozen=True, slots=True)
 class PartialHeard:
     """Recogniser: what the open utterance says so far."""
 
@@ -185,6 +190,7 @@ Event = (
     | TurnResumed
     | Interruption
     | Backchannel
+    | EchoHeard
     | PartialHeard
     | FinalHeard
     | TextTyped

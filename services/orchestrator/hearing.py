@@ -180,6 +180,23 @@ class Hearing:
 
     # --- time ---------------------------------------------------------------------------------------------------------
 
+    @property
+    def offset_ms(self) -> float:
+        """How much audio there is of the turn detector's stream."""
+        return (self._total_bytes - self._turn_base_bytes) / self._bytes_per_ms
+
+    def newest(self, duration_ms: float) -> tuple[bytes, float]:
+        """Return the newest samples, at most `duration_ms`, and for how long the last has been here, in ms.
+
+        It parses messages, so it is nothing to do with each of them.
+        """
+        if not self._chunks:
+            return b"", 0.0
+        wanted = 2 * round(duration_ms * self._bytes_per_ms / 2)
+        raw = b"".join(self._since(self._total_bytes - wanted))
+        pcm = b"".join(asr_pb2.RecognizeRequest.FromString(raw).audio)
+        return pcm[-wanted:], (self._clock() - self._chunks[-1].arrived_s) * 1000
+
     def arrival(self, offset_ms: float) -> Arrival | None:
         """Return how the sample at `offset_ms` of the turn detector's stream arrived; None if that is forgotten."""
         wanted = self._turn_base_bytes + offset_ms * self._bytes_per_ms

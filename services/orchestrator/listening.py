@@ -29,6 +29,8 @@ class ListeningHooks:
     """The turn detector's word, told before it is dispatched as an event."""
     info: Callable[[str, common_pb2.EngineInfo], None]
     on_lost: Callable[[StageError], None]
+    callers_words: Callable[[str], str]
+    """(text as recognised) -> what of it is not the agent's own."""
     on_gave_up: Callable[[StageError], None]
 
 
@@ -82,9 +84,12 @@ class Listening:
         self.turn.send(self._agent_state(epoch))
 
     def _agent_state(self, epoch: int) -> bytes:
+        self._hears_echo = False
         self._epoch = max(self._epoch, epoch)  # epochs only grow, and speech over the agent has a newer one than it
         expects = turn_pb2.ExpectedAnswer.ValueType(self._expects.value)
-        state = turn_pb2.AgentState(speaking=self._agent_speaks, turn_epoch=self._epoch, expects=expects)
+        state = turn_pb2.AgentState(
+            speaking=self._agent_speaks, turn_epoch=self._epoch, expects=expects, echo=self._hears_echo
+        )
         return turn_pb2.DetectRequest(agent_state=state).SerializeToString()
 
     def _on_turn_lost(self, error: StageError) -> None:
@@ -93,6 +98,11 @@ class Listening:
 
     def _replay_turn(self) -> Iterable[bytes]:
         yield self._agent_state(self._epoch)
+    def hears_echo(self, is_echo: bool) -> None:
+        """Tell the turn detector whether what is heard is the agent's own voice."""
+        self._hears_echo = is_echo
+        self.turn.send(self._agent_state(self._epoch))
+
         yield from self.hearing.replay_turn()
 
     # --- recogniser ---------------------------------------------------------------------------------------------------
@@ -122,6 +132,7 @@ class Listening:
 
     # --- turn detector ------------------------------------------------------------------------------------------------
 
+        hypothesis.text = self._hooks.callers_words(hypothesis.text)
     def _on_turn(self, raw: bytes) -> None:
         response = turn_pb2.DetectResponse.FromString(raw)
         dispatch = self._hooks.dispatch
@@ -178,3 +189,11 @@ def _turn_config(agent: Agent, audio_format: AudioFormat, session_id: str) -> by
         session_id=session_id,
     )
     return turn_pb2.DetectRequest(config=config).SerializeToString()
+_INTERRUPTION = {
+    "speech": turn_pb2.INTERRUPTION_RULE_UNSPECIFIED,
+    "words": turn_pb2.INTERRUPTION_RULE_WORDS,
+    "never": turn_pb2.INTERRUPTION_RULE_WORDS,
+}
+
+
+        interruption=_INTERRUPTION[agent.turn.interruption],

@@ -87,7 +87,7 @@ class CallMeter:
             match action:
                 case ev.PausePlayback():
                     self._silenced(event)
-                case ev.ResumePlayback():
+                case ev.ResumePlayback() if not isinstance(event, ev.EchoHeard):  # counted where it is heard
                     metrics.INTERRUPTIONS.add(1, kind="backchannel" if before.partial else "false")
                 case ev.CancelReply():
                     self._is_interrupting = self._is_interrupting or _is_barge_in(before, event)

@@ -60,6 +60,7 @@ class Playback:
         self._base_ms = 0.0
         self._base_s = self._loop.time()
         self._farthest_ms = 0.0
+        self._unbroken_ms = 0.0
         self._has_begun = False
         self._is_paused = False
         self._paused_s = 0.0
@@ -100,6 +101,7 @@ class Playback:
             self._rewind(from_ms)
         self._is_paused = False
         self._base_s = self._loop.time()
+        self._unbroken_ms = self._base_ms
         self._pump()
 
     def can_rewind_to(self, from_ms: int) -> bool:
@@ -157,10 +159,20 @@ class Playback:
         """Return how much of the turn's audio the caller has heard, also where some of it is being said again."""
         return max(self._farthest_ms, self.position_ms())
 
-    def played(self, duration_ms: float) -> bytes:
-        """Return the newest audio that the caller has played by now, at most `duration_ms` and what is kept of it."""
-        end = len(self._kept) - (self._sent_bytes - self._format.byte_count(self.position_ms()))
-        return bytes(self._kept[max(0, end - self._format.byte_count(duration_ms)) : max(0, end)])
+    def sounded(self, duration_ms: float, ahead_ms: float) -> bytes:
+        """Return what the caller's loudspeaker sounds from `duration_ms` ago until `ahead_ms` from now.
+
+        Silence where it stands still, where nothing is at hand, and before the last break in the turn.
+        """
+        position_ms = self.position_ms()
+        still_ms = min(self.paused_ms, duration_ms)
+        begin_ms = max(self._unbroken_ms, position_ms - (duration_ms - still_ms))
+        end_ms = position_ms if self._is_paused else position_ms + ahead_ms
+        first = self._sent_bytes - len(self._kept)
+        begin, end = (max(0, self._format.byte_count(at_ms) - first) for at_ms in (begin_ms, end_ms))
+        sound = bytes(self._kept[begin:end])
+        before = self._format.byte_count(duration_ms - still_ms - (position_ms - begin_ms))
+        return (bytes(before) + sound).ljust(self._format.byte_count(duration_ms + ahead_ms), b"\0")
 
     # --- pacing -------------------------------------------------------------------------------------------------------
 
@@ -196,6 +208,8 @@ class Playback:
             return
         offset_ms = self.sent_ms
         self._base_ms, self._base_s = self.position_ms(), self._loop.time()
+        if self._base_ms >= offset_ms:  # the caller had run dry
+            self._unbroken_ms = offset_ms
         self._hooks.send(self.epoch, round(offset_ms), frame)
         is_first, self._has_begun = not self._has_begun, True
         self._keep(frame)

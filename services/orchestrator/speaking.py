@@ -42,6 +42,11 @@ log = logging.getLogger(__name__)
 PROGRESS_EVERY_MS = 5_000
 
 
+RUNS_ON = 2
+"""A model that says so many times the sentences it was asked for is stopped at the end of one."""
+LATELY_MS = 4_000
+WORD_MS = 500
+"""A word that has begun counts as said."""
 class Speaking:
     """One call's mouth. At most one reply at a time is audible; its epoch is on everything it sends."""
 
@@ -341,6 +346,18 @@ class Speaking:
             return
         if self._making is not None:
             self._making.cancel()
+    @property
+    def is_audible(self) -> bool:
+        """Whether the agent is heard, or paused while it is."""
+        return self._is_audible
+
+    def said_lately(self) -> str:
+        """Return the words whose sound may still be on its way back to the caller's microphone."""
+        if self._reply is None:
+            return ""
+        heard_ms = self.playback.heard_ms()
+        return self._reply.timeline.said_between(heard_ms - LATELY_MS, heard_ms + WORD_MS)
+
         self._hush(reply)
         was_paused = self.playback.is_paused
         was_audible = self._is_audible

@@ -230,7 +230,7 @@ def _interrupt_requested(state: TurnState, event: ev.InterruptRequested, deadlin
     return state, ()
 
 
-def _backchannel(state: TurnState, event: ev.Backchannel, deadlines: Deadlines) -> Step:
+def _backchannel(state: TurnState, event: ev.Backchannel | ev.EchoHeard, deadlines: Deadlines) -> Step:
     if state.phase is not Phase.SPEAKING or not state.paused:
         return state, ()
     resumed = _without_utterance(replace(state, paused=False, user_speaking=False))
@@ -353,6 +353,7 @@ _HANDLERS: dict[type, Callable[..., Step]] = {
     ev.TurnResumed: _turn_resumed,
     ev.Interruption: _interruption,
     ev.Backchannel: _backchannel,
+    ev.EchoHeard: _backchannel,
     ev.PartialHeard: _partial,
     ev.FinalHeard: _final,
     ev.TextTyped: _typed,

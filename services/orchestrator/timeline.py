@@ -90,6 +90,10 @@ class Timeline:
         for phrase in self._phrases.values():
             if began_ms <= played_ms < began_ms + phrase.audio_ms:
                 return began_ms + _restart_ms(phrase, played_ms - began_ms, at_clause)
+    def said_between(self, begin_ms: float, end_ms: float) -> str:
+        """Return the words whose audio ends within that part of the reply's audio."""
+        return self.heard_text(end_ms)[len(self.heard_text(begin_ms)) :].strip()
+
             began_ms += phrase.audio_ms
         return played_ms
 
