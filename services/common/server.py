@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import signal
 import sys
@@ -36,6 +37,8 @@ LAST_WRITES_S = 0.25
 reflection streams, which never end by themselves, are cut after it."""
 CLOSE_TIMEOUT_S = 10
 DEAD_ENGINE_GRACE_S = 1
+GC_THRESHOLD = 5_000
+"""Objects between two looks for garbage in cycles. Python's 700 is a look every few messages of a busy server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +207,9 @@ class Server:
 async def _start(server: Server, service: Service, settings: ServiceSettings) -> None:
     setup_metrics(service.name, host=settings.host, port=settings.metrics_port, otlp_endpoint=settings.otlp_endpoint)
     await server.start()
+    gc.collect()
+    gc.freeze()  # what is loaded by now stays: a full collection in the middle of a turn need not walk it
+    gc.set_threshold(GC_THRESHOLD)
 
 
 async def _serve(service: Service, settings: ServiceSettings) -> int:
