@@ -211,6 +211,18 @@ SPECULATION_TOKENS_WASTED = Counter(
     "parley.speculation.tokens.wasted", "{token}", "generated for answers to guesses that did not hold",
 )  # fmt: skip
 
+# --- tools ------------------------------------------------------------------------------------------------------------
+
+TOOL_TIME = Histogram(
+    "parley.tool.time", "ms", "a tool call that was asked for, until its result was there",
+    {"kind": OneOf("webhook", "mcp", "client"), "outcome": OneOf("succeeded", "failed")},
+)  # fmt: skip
+TOOL_FILLERS = Counter("parley.tool.fillers", "{filler}", "fillers that were said while a tool ran")
+TOOL_AHEAD = Counter(
+    "parley.tool.ahead", "{lookup}", "tools that were run before they were asked for",
+    {"outcome": OneOf("hit", "discarded", "failed")},
+)  # fmt: skip
+
 # --- calls ------------------------------------------------------------------------------------------------------------
 
 CALLS_ACTIVE = UpDownCounter("parley.calls.active", "{call}", "calls that are up")
@@ -280,6 +292,7 @@ LOOP_LAG = Histogram(
 METRICS: tuple[Metric, ...] = (
     TURN_LINE, TURN_RESPONSE, ENDPOINTING_DELAY, TURN_OUTCOMES, TURN_RESUMED, BARGE_IN_TIME, INTERRUPTIONS, SPECULATION,
     SPECULATION_HIDDEN, SPECULATION_TOKENS_WASTED,
+    TOOL_TIME, TOOL_FILLERS, TOOL_AHEAD,
     CALLS_ACTIVE, CALLS_STARTED, CALLS_REFUSED, CALLS_ENDED, CALLS_DROPPED_OFF,
     STAGE_HOP, STREAMS_ACTIVE, STAGE_REFUSED, LLM_TOKENS, LLM_TOKENS_PER_SECOND,
     ASR_CONFIDENCE, ASR_PARTIAL_REVISIONS, ASR_RTF, TTS_RTF, LOOP_LAG,

@@ -17,7 +17,6 @@ from voice.tts.v1 import tts_pb2
 
 from services.common.audio import AudioFormat
 from services.orchestrator.agent import Agent
-from services.orchestrator.events import Phrase
 from services.orchestrator.stages.channels import Stages
 from services.orchestrator.stages.stream import failure_of
 from services.orchestrator.stages.tts import tts_config
@@ -55,20 +54,19 @@ class CannedSpeech:
         self._kept: dict[tuple[Engine, bytes, str], Canned] = {}
         self._rendering: dict[tuple[Engine, bytes], asyncio.Task[None]] = {}
 
-    def get(self, agent: Agent, audio_format: AudioFormat, phrase: Phrase, engine: Engine) -> Canned | None:
+    def get(self, agent: Agent, audio_format: AudioFormat, text: str, engine: Engine) -> Canned | None:
         """Return a sentence's audio in the voice of `engine` if it is at hand."""
-        return self._kept.get((engine, tts_config(agent, audio_format, ""), agent.phrase(phrase)))
+        return self._kept.get((engine, tts_config(agent, audio_format, ""), text))
 
-    def spare(self, agent: Agent, audio_format: AudioFormat, phrase: Phrase) -> Canned | None:
+    def spare(self, agent: Agent, audio_format: AudioFormat, text: str) -> Canned | None:
         """Return a sentence's audio in the newest voice that ever made it, if any did."""
-        wanted = (tts_config(agent, audio_format, ""), agent.phrase(phrase))
+        wanted = (tts_config(agent, audio_format, ""), text)
         return next((kept for (_, *made), kept in reversed(self._kept.items()) if tuple(made) == wanted), None)
 
     async def prepare(self, agent: Agent, audio_format: AudioFormat, engine: Engine) -> None:
         """Render what is missing of an agent's sentences; a failure is logged, and the next call tries again."""
         config = tts_config(agent, audio_format, "")
-        texts = {agent.phrase(phrase) for phrase in Phrase} - {""}
-        missing = sorted(text for text in texts if (engine, config, text) not in self._kept)
+        missing = sorted(text for text in agent.sentences if (engine, config, text) not in self._kept)
         if not missing:
             return
         voice = (engine, config)

@@ -127,6 +127,8 @@ class History:
             for call in message.tool_calls:
                 if call.id == call_id:
                     message.tool_calls.remove(call)
+                    if not message.content and not message.tool_calls:
+                        self.remove(message)
                     self.messages.append(Message("assistant", "", [call]))
                     self.messages.append(Message("tool", content, tool_call_id=call_id, is_report=True))
                     return

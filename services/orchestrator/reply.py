@@ -45,8 +45,8 @@ class ReplyHooks:
     """(phrase_id, text): have a phrase synthesised."""
     spoken: Callable[[str], None]
     """(text): a phrase is on its way to synthesis, for the transcript."""
-    run_tool: Callable[[ToolCall], Coroutine[Any, Any, None]]
-    """Run a tool to its end, whatever becomes of the reply, and put its result into the history."""
+    run_tools: Callable[[list[ToolCall]], Coroutine[Any, Any, None]]
+    """Run tools to their end, whatever becomes of the reply, and put their results into the history."""
     progressed: Callable[[bool], None]
     """(acted): the reply is alive."""
     config: Callable[[History], llm_pb2.GenerateConfig]
@@ -114,7 +114,7 @@ class Reply:
             await self._run_tools(others, hooks)
             if self.close:
                 break
-        if not self.timeline.text:
+        if not any(each.phrases for each in self.rounds):
             if self.close is None:
                 raise StageError("llm", "it answered nothing")
             self._speak(hooks.goodbye, hooks)
@@ -173,9 +173,7 @@ class Reply:
     async def _run_tools(self, calls: list[ToolCall], hooks: ReplyHooks) -> None:
         self.tool_calls += len(calls)
         hooks.progressed(True)
-        # Shielded by the session: what a tool has begun, it finishes, and its result is kept, even if the caller
-        # interrupts this reply.
-        await asyncio.gather(*(hooks.run_tool(call) for call in calls))
+        await hooks.run_tools(calls)
         hooks.progressed(True)
 
     def _speak(self, text: str, hooks: ReplyHooks, current: Round | None = None) -> None:
@@ -195,6 +193,11 @@ class Reply:
     def expect(self, phrase_id: int) -> None:
         """Wait for this phrase's audio too."""
         self._open_phrases.add(phrase_id)
+
+    @property
+    def is_synthesising(self) -> bool:
+        """Whether audio of what it has said is still to come."""
+        return bool(self._open_phrases)
 
     async def await_synthesis(self) -> None:
         """Wait until all phrases have come as audio. Raises StageError where none comes for `first_audio_ms`."""

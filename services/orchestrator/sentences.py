@@ -57,20 +57,31 @@ class Sentences:
 
     async def say(self, reply: Reply, phrase_id: int, phrase: Phrase) -> None:
         """Have `phrase` heard as `phrase_id` of `reply`. Raises StageError where no voice can say it."""
-        canned = self._shelf.get(self._agent, self._format, phrase, self._engine)
+        text = self._agent.phrase(phrase)
+        canned = self._shelf.get(self._agent, self._format, text, self._engine)
         if canned is not None:
             self._play(reply, phrase_id, canned)
             return
         reply.expect(phrase_id)
-        self._hooks.speak(reply, phrase_id, self._agent.phrase(phrase))
+        self._hooks.speak(reply, phrase_id, text)
         try:
             await reply.await_synthesis()
         except StageError:
-            spare = self._shelf.spare(self._agent, self._format, phrase)
+            spare = self._shelf.spare(self._agent, self._format, text)
             if spare is None or reply.timeline.audio_ms:
                 raise
             self._hooks.hush(reply)  # better in another voice than not at all
             self._play(reply, phrase_id, spare)
+
+    def fill(self, reply: Reply, text: str) -> None:
+        """Have a filler heard as a phrase of `reply`, which goes on after it. It is no part of what the model said."""
+        phrase_id = reply.timeline.add_phrase(text)
+        canned = self._shelf.get(self._agent, self._format, text, self._engine)
+        if canned is not None:
+            self._play(reply, phrase_id, canned)
+        else:
+            reply.expect(phrase_id)
+            self._hooks.speak(reply, phrase_id, text)
 
     def _play(self, reply: Reply, phrase_id: int, canned: Canned) -> None:
         reply.timeline.add_words(phrase_id, canned.words)

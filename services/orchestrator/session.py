@@ -148,6 +148,7 @@ class Session:
         self.dispatch(ev.CallStarted(greet=not setup.is_resumed, unanswered_text=unanswered))
         running.append(self._tasks.create_task(self._read_caller(requests), name="caller-reader"))
         self._parts.speaking.sentences.keep()
+        self._parts.speaking.tools.ahead.call_began()
 
     async def _read_caller(self, requests: AsyncIterator[bytes]) -> None:
         try:

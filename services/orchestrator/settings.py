@@ -40,6 +40,11 @@ class OrchestratorSettings(ServiceSettings):
         description="Answers begun before their turn is certainly over, at a time, in all calls; 0: none.",
     )
 
+    filler_after_ms: int = Field(400, gt=0, description="Silence while a tool runs, after which a filler is said.")
+    filler_every_ms: int = Field(
+        4_000, gt=0, le=15_000, description="Silence before the second filler; each further one is half as long again."
+    )
+
     idle_ms: int = Field(20_000, gt=0, description="Silence after which the agent asks whether the caller is there.")
     utterance_ms: int = Field(8_000, gt=0, description="Signs of life an open utterance must give within.")
     transcript_ms: int = Field(1_500, gt=0, description="How long the recogniser may take to finalise.")

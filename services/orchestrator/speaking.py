@@ -20,7 +20,7 @@ from services.orchestrator.canned import CannedSpeech
 from services.orchestrator.endings import Endings
 from services.orchestrator.gate import Gate
 from services.orchestrator.guesses import Guesses
-from services.orchestrator.history import History, Message, ToolCall
+from services.orchestrator.history import History, Message
 from services.orchestrator.latency import Marks, ServerTiming
 from services.orchestrator.playback import Playback, PlaybackHooks
 from services.orchestrator.reply import Reply, ReplyHooks, ReplyLimits
@@ -34,7 +34,7 @@ from services.orchestrator.stages.stream import StageError, as_stage_error
 from services.orchestrator.stages.tts import Speech, SpeechHooks, tts_config
 from services.orchestrator.timeline import TimedWord
 from services.orchestrator.tools.base import Tool
-from services.orchestrator.tools.running import ToolRunner
+from services.orchestrator.tools.replying import ReplyTools
 from services.orchestrator.tracing import CallTrace
 
 log = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ class Speaking:
         self._agent = agent
         self._format = audio_format
         self._history = history
-        self._tools = ToolRunner(tools, history, session_id, hooks.send, hooks.changed, trace)
+        self.tools = ReplyTools(lambda: self._agent, tools, history, session_id, settings, hooks, trace)
         self._asking = Asking(agent, tools.values(), session_id, trace)
         self._hooks = hooks
         self._sends_progress = sends_progress
@@ -217,7 +217,8 @@ class Speaking:
         hooks = ReplyHooks(
             speak=lambda phrase_id, text: self._speak(reply, phrase_id, text),
             spoken=lambda text: self._tell_transcript(reply, text),
-            run_tool=lambda call: self._run_tool(reply, call),
+            run_tools=lambda calls: self.tools.run(reply, calls, self.playback, self._fill),
+            guessed_call=self.tools.foresee,
             progressed=lambda acted: self._hooks.dispatch(ev.ReplyProgressed(reply.epoch, acted)),
             config=lambda history: self._question(reply, history),
             goodbye=self._agent.phrase(ev.Phrase.GOODBYE),
@@ -260,6 +261,10 @@ class Speaking:
 
     def _hush(self, reply: Reply) -> None:
         self.speech.cancel(reply.epoch, reply.attempt)
+
+    def _fill(self, reply: Reply, text: str) -> None:
+        self._tell_transcript(reply, text)
+        self.sentences.fill(reply, text)
 
     def _fail(self, reply: Reply, error: StageError) -> None:
         if self._guesses.failed(reply, error) or reply is not self._reply:
@@ -313,6 +318,8 @@ class Speaking:
         if reply is None or reply.epoch != epoch:
             return
         self._endings.summarise(reply, reply.timeline.text)
+        if not reply.is_canned:
+            self.tools.ahead.turn_ended()
         self._reply = None
         self._silent(reply.timeline.text)
         self._hooks.dispatch(ev.PlaybackDone(epoch, reply.close))
@@ -412,10 +419,3 @@ class Speaking:
         self._guesses.drop("call_ended")
         self._line.drop()
         self._finish_early()
-
-    # --- tools --------------------------------------------------------------------------------------------------------
-
-    async def _run_tool(self, reply: Reply, call: ToolCall) -> None:
-        """Run a tool in a task of its own, which a cancelled reply leaves running."""
-        running = self._tools.run(reply.epoch, call)
-        await asyncio.shield(self._hooks.spawn(running, f"tool-{call.name}"))

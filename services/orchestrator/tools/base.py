@@ -20,6 +20,10 @@ class ToolError(ParleyError):
     """A tool failed or took too long; the model is told, and says what a person would."""
 
 
+class Unreached(ToolError):
+    """One attempt failed in a way that another may not: no connection, no answer in its time, a server that is busy."""
+
+
 @dataclass(frozen=True, slots=True)
 class ToolRequest:
     """One call of a tool."""
@@ -40,6 +44,12 @@ class Tool:
     timeout_ms: int
     run: Callable[[ToolRequest], Awaitable[str]]
     runs_at_client: bool = False
+    read_only: bool = False
+    """It changes nothing, so it may be run before it is certain to be wanted."""
+    reports_later: bool = False
+    """Nobody waits for it: its result is told when it comes."""
+    kind: str = "webhook"
+    """Who runs it, as the metrics' label `kind`."""
 
     def definition(self) -> llm_pb2.ToolDefinition:
         """Return the tool as the language model service takes it."""

@@ -55,7 +55,9 @@ class ClientTools:
             finally:
                 self._waiting.pop(request.call_id, None)
 
-        return Tool(definition.name, definition.description, schema, timeout_ms, run, runs_at_client=True)
+        return Tool(
+            definition.name, definition.description, schema, timeout_ms, run, runs_at_client=True, kind="client"
+        )
 
     def on_result(self, result: pb.ToolResult) -> None:
         """Take a result from the client. Raises InvalidInput where none is awaited or it is no JSON."""

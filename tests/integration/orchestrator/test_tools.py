@@ -4,73 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from voice.orchestrator.v1 import orchestrator_pb2 as pb
 
-from tests.support.caller import LISTENING, Caller, calling, start_of
-from tests.support.stack import AGENT, stack
+from tests.support.caller import LISTENING, calling, start_of
+from tests.support.stack import stack
+from tests.support.tools import CALLS_TOOL, SCHEMA, Respond, agent_with, answer, asks, never, webhook
 
 pytestmark = pytest.mark.integration
-
-Respond = Callable[[dict[str, Any], asyncio.StreamWriter], Awaitable[None]]
-SCHEMA = {"type": "object", "properties": {"day": {"type": "string"}}, "required": ["day"]}
-
-
-@asynccontextmanager
-async def webhook(respond: Respond) -> AsyncIterator[str]:
-    """Serve a webhook on a free port; yield its URL."""
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = await reader.readuntil(b"\r\n\r\n")
-        length = next(int(line.split(b":")[1]) for line in head.lower().split(b"\r\n") if b"content-length" in line)
-        await respond(json.loads(await reader.readexactly(length)), writer)
-        writer.close()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with server:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/tool"
-
-
-def answer(body: bytes, status: str = "200 OK") -> Respond:
-    """Return a webhook that answers this."""
-
-    async def respond(request: dict[str, Any], writer: asyncio.StreamWriter) -> None:
-        writer.write(f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode() + body)
-        await writer.drain()
-
-    return respond
-
-
-async def never(request: dict[str, Any], writer: asyncio.StreamWriter) -> None:
-    """Do not answer."""
-    await asyncio.Event().wait()
-
-
-def agent_with(url: str, timeout_ms: int = 300) -> str:
-    """Return an agent file with a webhook tool named lookup."""
-    tool = {"name": "lookup", "description": "Looks up.", "parameters": SCHEMA,
-            "webhook": {"url": url, "timeout_ms": timeout_ms}}  # fmt: skip
-    return AGENT + f"tools: [{json.dumps(tool)}]\n"
-
-
-CALLS_TOOL = {
-    "fake_tool_when": "look",
-    "fake_tool_name": "lookup",
-    "fake_tool_arguments": '{"day": "monday"}',
-    "fake_reply": "It is done.",
-}
-
-
-async def asks(caller: Caller) -> int:
-    """Type what makes the model call its tool."""
-    since = caller.mark()
-    await caller.send(pb.ConverseRequest(text_input=pb.TextInput(text="please look")))
-    return since
 
 
 async def test_a_webhook_is_called_and_its_result_reaches_the_model(tmp_path: Path) -> None:
@@ -131,7 +75,7 @@ async def test_a_tool_nobody_listens_for(tmp_path: Path) -> None:
 
 
 CLIENT_TOOL = pb.ClientTool(
-    name="lookup", description="Looks up.", parameters_json_schema=json.dumps(SCHEMA), timeout_ms=400
+    name="lookup", description="Looks up.", parameters_json_schema=json.dumps(SCHEMA), timeout_ms=200
 )
 
 
@@ -149,7 +93,7 @@ async def test_a_tool_at_the_client(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("result", "says"),
-    [(None, "did not answer within 400 ms"), ({"result_json": "nope"}, "no JSON"), ({"error": "on fire"}, "on fire")],
+    [(None, "did not answer within 200 ms"), ({"result_json": "nope"}, "no JSON"), ({"error": "on fire"}, "on fire")],
 )
 async def test_a_client_that_fails_its_tool(tmp_path: Path, result: dict[str, str] | None, says: str) -> None:
     start = start_of(client_tools=[CLIENT_TOOL])

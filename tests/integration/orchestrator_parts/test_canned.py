@@ -63,15 +63,16 @@ async def rendering(line: Line) -> None:
 async def test_every_sentence_is_on_the_shelf_and_rendered_once() -> None:
     stage = RawStage(rendering, "tts")
     async with shelf(stage) as canned:
-        assert canned.get(AGENT, FORMAT, Phrase.APOLOGY, VOICE) is None
+        assert canned.get(AGENT, FORMAT, AGENT.phrase(Phrase.APOLOGY), VOICE) is None
         await asyncio.gather(*(canned.prepare(AGENT, FORMAT, VOICE) for _ in range(3)))
         await canned.prepare(AGENT, FORMAT, VOICE)
-        for phrase in Phrase:
-            found = canned.get(AGENT, FORMAT, phrase, VOICE)
+        assert {*(AGENT.phrase(phrase) for phrase in Phrase), *AGENT.waiting_words} == AGENT.sentences
+        for text in AGENT.sentences:
+            found = canned.get(AGENT, FORMAT, text, VOICE)
             assert found is not None
-            assert found.pcm.decode() == found.text == AGENT.phrase(phrase)
+            assert found.pcm.decode() == found.text == text
             assert [word.char_end for word in found.words] == [5]
-        assert canned.get(AGENT, AudioFormat(8000), Phrase.APOLOGY, VOICE) is None
+        assert canned.get(AGENT, AudioFormat(8000), AGENT.phrase(Phrase.APOLOGY), VOICE) is None
     assert len(stage.lines) == 1
 
 
@@ -99,6 +100,6 @@ async def test_a_service_that_misbehaves_costs_no_call_and_is_asked_again(troubl
     stage.script = troubled_first
     async with shelf(stage) as canned:
         await canned.prepare(AGENT, FORMAT, VOICE)
-        assert canned.get(AGENT, FORMAT, Phrase.APOLOGY, VOICE) is None
+        assert canned.get(AGENT, FORMAT, AGENT.phrase(Phrase.APOLOGY), VOICE) is None
         await canned.prepare(AGENT, FORMAT, VOICE)
-        assert canned.get(AGENT, FORMAT, Phrase.APOLOGY, VOICE) is not None
+        assert canned.get(AGENT, FORMAT, AGENT.phrase(Phrase.APOLOGY), VOICE) is not None

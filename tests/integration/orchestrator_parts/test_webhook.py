@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import httpx
 import pytest
 
-from services.orchestrator import agent as agent_file
+from services.orchestrator import agent_tools
 from services.orchestrator.tools.base import MAX_RESULT_BYTES, ToolError, ToolRequest
 from services.orchestrator.tools.webhook import webhook_tool
 
@@ -95,7 +95,7 @@ async def owner(answer: Answer) -> AsyncIterator[Owner]:
 
 
 async def call(port: int, headers: dict[str, str] | None = None) -> str:
-    tool = agent_file.Tool.model_validate(
+    tool = agent_tools.Tool.model_validate(
         {
             "name": "book",
             "description": "Books.",
