@@ -29,7 +29,7 @@ image() {
 no_terminal=(--no-emit-package=rich --no-emit-package=pygments --no-emit-package=markdown-it-py --no-emit-package=mdurl)
 # On CPU the versions are those of the tests, on every platform.
 cpu=(--universal "--constraint=$dev" "${no_terminal[@]}")
-image orchestrator "${cpu[@]}" orchestrator
+image orchestrator "${cpu[@]}" orchestrator mcp
 image asr-cpu "${cpu[@]}" asr-pocketsphinx asr-faster-whisper
 image turn-cpu "${cpu[@]}" turn-silero-smart-turn
 image llm-cpu "${cpu[@]}" llm-rules llm-openai llm-ctranslate2
