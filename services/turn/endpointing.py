@@ -113,6 +113,8 @@ class Plan(NamedTuple):
     delay_ms: float
     """Silence after which it is over."""
     reason: EndReason
+    is_whole: bool = False
+    """Whether the text reads as a whole turn."""
 
 
 def reading_of(hypothesis: Hypothesis | None, language: str, expected: Expected = Expected.UNSPECIFIED) -> Reading:
@@ -139,13 +141,15 @@ def plan(evidence: Evidence, rules: TurnRules, habit: Habit = AVERAGE) -> Plan:
     span_ms = rules.max_delay_ms - rules.min_delay_ms
     doubt = min(1.0, max(0.0, (_CLEAR - probability) / (_CLEAR - _CLEARLY_NOT))) ** 2
     floor = _FLOOR_OF[reading]
-    excess_ms = habit.fit(span_ms * (floor + (1 - floor) * doubt * _WEIGHT_OF[reading]))
+    is_whole = reading is Reading.COMPLETE
+    excess_ms = habit.fit(span_ms * (floor + (1 - floor) * doubt * _WEIGHT_OF[reading]), is_whole=is_whole)
     delay_ms = min(max(rules.min_delay_ms + excess_ms, _awaited_ms(evidence, reading, rules)), rules.max_delay_ms)
     return Plan(
         probability,
         _eager_ms(evidence, reading, probability, delay_ms),
         delay_ms,
         _reason(reading, probability, delay_ms, rules),
+        is_whole,
     )
 
 

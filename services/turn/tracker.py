@@ -33,8 +33,9 @@ from services.turn.text import tokens_of
 
 CUT_OFF_MS = 1000
 """Speech this soon after the end of a turn goes on with it: the answer has hardly begun and is not replied to."""
-PROMPT_MS = 600
-"""Silence after the agent's last word within which an answer is begun at once."""
+PROMPT_MS = 300
+"""Silence after the agent's last word within which an answer is begun at once: between people it is 200 ms on average
+(Stivers et al., Universals and cultural variation in turn-taking in conversation, PNAS 2009)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,7 @@ class _Ended:
 
     at_ms: float
     speech_end_ms: float
+    is_whole: bool
     is_prompt: bool
 
 
@@ -151,28 +153,28 @@ class TurnTracker:
     def agent(
         self, speaking: bool, expected: Expected = Expected.UNSPECIFIED, *, echo: bool = False
     ) -> list[TurnEvent]:
-        """Take whether the agent's voice is being played, what its last words ask for, and whether it is heard again."""
-        turn = self._turn
+        """Take whether the agent's voice is being played, what its last words ask for, whether its echo is heard."""
         self._hears_echo = echo
         if expected is not self._expected:
             self._expected = expected
-            if turn is not None:
-                turn.plan = None
-        changed, self._agent_speaks = speaking != self._agent_speaks, speaking
-        if not changed:
-            return []
-        self._agent_silent_ms = None if speaking else self._received_ms
-        self._passed = None
-        if turn is None:
-            return []
-        if speaking and turn.floor is Floor.CALLER:
+            if self._turn is not None:
+                self._turn.plan = None
+        if speaking != self._agent_speaks:
+            self._agent_speaks = speaking
+            self._agent_silent_ms = None if speaking else self._received_ms
+            self._passed = None
+            if self._turn is not None:
+                self._change_floor(self._turn)
+        self._consider(self._received_ms)
+        return self._flush()
+
+    def _change_floor(self, turn: _Turn) -> None:
+        if self._agent_speaks and turn.floor is Floor.CALLER:
             turn.floor = Floor.DISPUTED
-        elif not speaking and turn.floor is Floor.DISPUTED:
+        elif not self._agent_speaks and turn.floor is Floor.DISPUTED:
             turn.floor = Floor.CALLER
             self._went_on(turn)
             self._ask()
-        self._consider(self._received_ms)
-        return self._flush()
 
     def answer(self, ticket: int, probability: float | None) -> list[TurnEvent]:
         """Take the audio model's answer (None: it had none). An answer to a pause that is over changes nothing."""
@@ -211,7 +213,7 @@ class TurnTracker:
             self._open(onset_ms)
             return
         if self._history is not None and turn.floor is not Floor.DISPUTED:
-            self._history.paused(onset_ms - turn.end_ms)
+            self._history.paused(onset_ms - turn.end_ms, is_whole=self._planned(turn).is_whole)
         if turn.eager:
             self._out.append(TurnResumed(self._examined_ms))
         turn.eager = turn.audio_pending = False
@@ -230,12 +232,13 @@ class TurnTracker:
             if turn.floor is Floor.CALLER:
                 self._went_on(turn)
         elif self._history is not None:
-            self._history.ended(prompt=ended.is_prompt)
+            self._history.ended(is_whole=ended.is_whole, prompt=ended.is_prompt)
 
     def _went_on(self, turn: _Turn) -> None:
         """Note that the caller goes on to speak: the turn that this is the rest of was cut off."""
         if turn.follows is not None and self._history is not None:
-            self._history.paused(turn.onset_ms - turn.follows.speech_end_ms, cut_off=True)
+            pause_ms = turn.onset_ms - turn.follows.speech_end_ms
+            self._history.paused(pause_ms, is_whole=turn.follows.is_whole, cut_off=True)
         turn.follows = None
 
     def _note_change(self, turn: _Turn, hypothesis: Hypothesis) -> None:
@@ -323,6 +326,7 @@ class TurnTracker:
 
     def _pass(self, turn: _Turn) -> None:
         self._turn, self._passed = None, turn
+        turn.eager = False
         self._ended, turn.follows = turn.follows or self._ended, None
         self._missing_ms = 0.0
         self._out.append(Backchannel(self._examined_ms, turn.onset_ms, turn.speech_ms))
@@ -337,7 +341,7 @@ class TurnTracker:
         self._turn = None
         self._missing_ms = 0.0
         self._question = None
-        self._ended = _Ended(self._examined_ms, self._gate.end_ms, turn.is_prompt)
+        self._ended = _Ended(self._examined_ms, self._gate.end_ms, plan.is_whole, turn.is_prompt)
         self._out.append(
             EndOfTurn(self._examined_ms, plan.probability, silence_ms, reason, self._gate.end_ms, turn.speech_ms)
         )

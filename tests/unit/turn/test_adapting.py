@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.turn.adapting import AVERAGE, LONGEST_EXCESS_MS, RATE_LIMITS, SCALE_LIMITS, Habit, PauseHistory
+from services.turn.adapting import AVERAGE, LONGEST_EXCESS_MS, ODDS_LIMITS, SCALE_LIMITS, Habit, PauseHistory
 from services.turn.endpointing import Evidence, TurnRules, plan
 from services.turn.events import Expected, Hypothesis
 
@@ -15,22 +15,23 @@ pytestmark = pytest.mark.unit
 MIN_MS = 200
 
 
-def history(*, pauses: int = 0, of_ms: float = 500, turns: int = 0) -> PauseHistory:
+def history(*, pauses: int = 0, of_ms: float = 500, turns: int = 0, is_whole: bool = False) -> PauseHistory:
     made = PauseHistory(MIN_MS)
     for _ in range(pauses):
-        made.paused(of_ms)
+        made.paused(of_ms, is_whole=is_whole)
     for _ in range(turns):
-        made.ended()
+        made.ended(is_whole=is_whole)
     return made
 
 
-def fitted(made: PauseHistory, excess_ms: float = 300) -> float:
-    return made.habit.fit(excess_ms)
+def fitted(made: PauseHistory, excess_ms: float = 300, *, is_whole: bool = False) -> float:
+    return made.habit.fit(excess_ms, is_whole=is_whole)
 
 
-def test_without_a_history_a_caller_is_an_average_one() -> None:
+@pytest.mark.parametrize("is_whole", [True, False])
+def test_without_a_history_a_caller_is_an_average_one(is_whole: bool) -> None:
     assert history().habit == AVERAGE
-    assert fitted(history(), 140) == 140
+    assert fitted(history(), 140, is_whole=is_whole) == 140
 
 
 def test_long_pauses_lengthen_the_delay_and_short_ones_less() -> None:
@@ -42,19 +43,27 @@ def test_turns_without_a_pause_shorten_it() -> None:
 
 
 def test_after_turns_without_a_pause_a_sure_end_needs_no_more_than_the_shortest_delay() -> None:
-    assert history(turns=5).habit.fit(20) == 0.0
+    assert fitted(history(turns=5, is_whole=True), 20, is_whole=True) == 0.0
+
+
+def test_pauses_in_unfinished_sentences_do_not_lengthen_the_wait_after_a_whole_answer_that_sounds_over() -> None:
+    assert fitted(history(pauses=5, of_ms=1200), 0, is_whole=True) == 0.0
+
+
+def test_going_on_after_a_whole_answer_lengthens_the_wait_after_the_next() -> None:
+    assert fitted(history(pauses=1, of_ms=600, is_whole=True), 0, is_whole=True) > 100
 
 
 def test_a_cut_off_lengthens_it_more_than_a_pause_that_was_waited_for() -> None:
     waited, cut_off = history(), history()
-    waited.paused(600)
-    cut_off.paused(600, cut_off=True)
+    waited.paused(600, is_whole=False)
+    cut_off.paused(600, is_whole=False, cut_off=True)
     assert fitted(cut_off) > fitted(waited)
 
 
 def test_turns_that_were_begun_at_once_shorten_it_more() -> None:
     prompt = history()
-    prompt.ended(prompt=True)
+    prompt.ended(is_whole=False, prompt=True)
     assert fitted(prompt) < fitted(history(turns=1))
 
 
@@ -66,40 +75,47 @@ def test_one_very_long_pause_counts_as_a_long_one() -> None:
     assert history(pauses=1, of_ms=60_000).habit == history(pauses=1, of_ms=MIN_MS + LONGEST_EXCESS_MS).habit
 
 
+def test_no_delay_is_lengthened_beyond_the_longest_pause_that_counts() -> None:
+    slow = history(pauses=20, of_ms=1600)
+    assert fitted(slow, 1400) == LONGEST_EXCESS_MS
+    assert fitted(slow, 2800) == 2800
+
+
 def test_what_was_is_forgotten() -> None:
     once_slow = history(pauses=6, of_ms=1400)
     slow = fitted(once_slow)
     for _ in range(40):
-        once_slow.paused(300)
-        once_slow.ended()
-        once_slow.ended()
+        once_slow.paused(300, is_whole=False)
+        once_slow.ended(is_whole=False)
+        once_slow.ended(is_whole=False)
     assert fitted(once_slow) < fitted(history()) < slow
 
 
 STEPS = st.lists(
     st.one_of(
-        st.tuples(st.just("paused"), st.floats(0, 20_000), st.booleans()),
-        st.tuples(st.just("ended"), st.just(0.0), st.booleans()),
+        st.tuples(st.just("paused"), st.floats(0, 20_000), st.booleans(), st.booleans()),
+        st.tuples(st.just("ended"), st.just(0.0), st.booleans(), st.booleans()),
     ),
     max_size=60,
 )
 
 
-def learned(min_delay_ms: float, steps: list[tuple[str, float, bool]]) -> Habit:
+def learned(min_delay_ms: float, steps: list[tuple[str, float, bool, bool]]) -> Habit:
     made = PauseHistory(min_delay_ms)
-    for kind, pause_ms, flag in steps:
+    for kind, pause_ms, is_whole, flag in steps:
         if kind == "paused":
-            made.paused(pause_ms, cut_off=flag)
+            made.paused(pause_ms, is_whole=is_whole, cut_off=flag)
         else:
-            made.ended(prompt=flag)
+            made.ended(is_whole=is_whole, prompt=flag)
     return made.habit
 
 
 @given(steps=STEPS)
-def test_what_can_be_learned_is_bounded(steps: list[tuple[str, float, bool]]) -> None:
+def test_what_can_be_learned_is_bounded(steps: list[tuple[str, float, bool, bool]]) -> None:
     habit = learned(MIN_MS, steps)
     assert SCALE_LIMITS[0] <= habit.scale <= SCALE_LIMITS[1]
-    assert RATE_LIMITS[0] <= habit.rate <= RATE_LIMITS[1]
+    assert ODDS_LIMITS[0] <= habit.odds_whole <= ODDS_LIMITS[1]
+    assert ODDS_LIMITS[0] <= habit.odds_other <= ODDS_LIMITS[1]
 
 
 @given(
@@ -113,7 +129,7 @@ def test_what_can_be_learned_is_bounded(steps: list[tuple[str, float, bool]]) ->
     more=st.integers(0, 5000),
 )
 def test_whatever_was_learned_the_delay_lies_within_the_agents_limits(
-    steps: list[tuple[str, float, bool]],
+    steps: list[tuple[str, float, bool, bool]],
     audio: float | None,
     text: str | None,
     expected: Expected,

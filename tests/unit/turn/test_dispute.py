@@ -7,7 +7,7 @@ import pytest
 from services.turn.dispute import SpeechOver, Verdict, judge
 from services.turn.endpointing import TurnRules
 from services.turn.events import Hypothesis
-from tests.unit.turn.test_tracker import Scene
+from tests.unit.turn.scene import Scene
 
 pytestmark = pytest.mark.unit
 

@@ -21,7 +21,7 @@ def planned(audio: float | None, text: str | None = None, *, final: bool = False
 
 
 def test_clearly_complete_in_audio_and_text_ends_after_the_shortest_delay() -> None:
-    assert planned(0.95, "yes please") == Plan(0.95, 0.0, 200, EndReason.COMPLETE)
+    assert planned(0.95, "yes please") == Plan(0.95, 0.0, 200, EndReason.COMPLETE, is_whole=True)
 
 
 def test_a_sentence_of_the_grammar_reads_as_complete() -> None:

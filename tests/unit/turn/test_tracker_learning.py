@@ -1,0 +1,102 @@
+"""The state machine learns from pauses and cut-offs, and knows what was asked."""
+
+from __future__ import annotations
+
+import pytest
+
+from services.turn.endpointing import TurnRules
+from services.turn.events import EndOfTurn, Expected
+from services.turn.tracker import CUT_OFF_MS
+from tests.unit.turn.scene import FRAME_MS, Scene
+
+pytestmark = pytest.mark.unit
+
+
+def after_breaks(scene: Scene, *, breaks: int, pause_ms: int) -> float:
+    """Return the delay of a turn that follows one in which the caller paused so often, in words that say neither."""
+    scene.speak()
+    for _ in range(breaks):
+        scene.text("monday at ten")
+        scene.pause(pause_ms)
+        scene.speak()
+    for _ in range(2):
+        scene.text("monday at ten")
+        scene.pause(4000)
+        scene.speak()
+    return [event.delay_ms for event in scene.events if isinstance(event, EndOfTurn)][-1]
+
+
+def test_pauses_within_turns_lengthen_the_delay_of_the_next() -> None:
+    paused = after_breaks(Scene(judged=0.3), breaks=4, pause_ms=600)
+    assert paused > after_breaks(Scene(judged=0.3), breaks=0, pause_ms=600) + 100
+
+
+def test_a_detector_that_is_told_not_to_learn_does_not() -> None:
+    fixed = TurnRules(adapts=False)
+    paused = after_breaks(Scene(judged=0.3, rules=fixed), breaks=4, pause_ms=600)
+    assert paused == after_breaks(Scene(judged=0.3, rules=fixed), breaks=0, pause_ms=600)
+
+
+def cut_off(scene: Scene, onset_after_ms: int) -> float:
+    """Return the delay of a turn whose words say neither, that follows one after so much more silence."""
+    for silence_ms in (onset_after_ms, 4000):
+        scene.speak()
+        scene.text("monday at ten")
+        while scene.pause(FRAME_MS)[-1:] != ["EndOfTurn"]:
+            pass
+        scene.pause(silence_ms)
+    return [event.delay_ms for event in scene.events if isinstance(event, EndOfTurn)][-1]
+
+
+def test_a_caller_who_goes_on_at_once_was_cut_off_and_is_waited_for_longer() -> None:
+    assert cut_off(Scene(), 320) > cut_off(Scene(), CUT_OFF_MS + 320)
+
+
+def test_a_caller_cut_off_by_the_agents_voice_is_waited_for_longer_too() -> None:
+    delays = []
+    for said in ("no wait", "uh-huh"):
+        scene = Scene()
+        scene.speak()
+        scene.text("monday at ten")
+        scene.pause(640)
+        scene.agent(True)
+        scene.speak(320)
+        scene.text(said)
+        scene.pause(4000)
+        scene.agent(False)
+        scene.pause(1920)
+        scene.speak()
+        scene.text("monday at ten")
+        scene.pause(4000)
+        delays.append([event.delay_ms for event in scene.events if isinstance(event, EndOfTurn)][-1])
+    assert delays[0] > delays[1]
+
+
+def test_an_answer_to_a_request_for_a_number_is_not_over_after_three_digits() -> None:
+    scene = Scene()
+    scene.agent(True)
+    scene.agent(False, Expected.PHONE_NUMBER)
+    scene.speak()
+    scene.text("five five five", is_final=True)
+    assert "EndOfTurn" not in scene.pause(1200)
+    scene.speak()
+    scene.text("five five five one two three four five six seven", is_final=True)
+    assert "EndOfTurn" in scene.pause(320)
+
+
+def test_what_is_expected_holds_until_the_agent_says_otherwise() -> None:
+    scene = Scene()
+    scene.agent(False, Expected.PHONE_NUMBER)
+    scene.speak()
+    scene.text("five five five", is_final=True)
+    assert "EndOfTurn" not in scene.pause(1200)
+    assert "EndOfTurn" in scene.agent(False, Expected.NUMBER)
+
+
+def test_a_text_that_keeps_changing_in_the_pause_holds_the_turn() -> None:
+    scene = Scene()
+    scene.speak()
+    for text in ("yes", "yes please", "yes please thanks"):
+        scene.text(text)
+        assert "EndOfTurn" not in scene.pause(96)
+    assert scene.text("yes please thanks", is_final=True) == ["EndOfTurn"]
