@@ -85,7 +85,6 @@ class Turns(Part):
     adapts: bool = True
     """Whether the delay learns from the caller's own pauses."""
 
-    @model_validator(mode="after")
     interruption: Literal["speech", "words", "never"] = "speech"
     """What interrupts the agent: words or lasting speech, words alone, or nothing."""
     echo: bool = True
@@ -94,6 +93,8 @@ class Turns(Part):
     """Fixed sentences that nothing interrupts."""
     notices: tuple[Sentence, ...] = ()
     """Texts that nothing interrupts where the model says them word for word."""
+
+    @model_validator(mode="after")
     def _delays_are_in_order(self) -> Turns:
         _check_delays(self.min_endpointing_delay_ms, self.max_endpointing_delay_ms)
         return self
