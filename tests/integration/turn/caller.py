@@ -51,9 +51,9 @@ class Caller:
         """Send a hypothesis."""
         await self.call.write(pb.DetectRequest(hypothesis=pb.HypothesisUpdate(text=text, **fields)))
 
-    async def agent(self, speaking: bool, turn_epoch: int = 0) -> None:
+    async def agent(self, speaking: bool, turn_epoch: int = 0, **fields: Any) -> None:
         """Send the agent's state."""
-        state = pb.AgentState(speaking=speaking, turn_epoch=turn_epoch)
+        state = pb.AgentState(speaking=speaking, turn_epoch=turn_epoch, **fields)
         await self.call.write(pb.DetectRequest(agent_state=state))
 
     async def until(self, kind: str) -> pb.DetectResponse:
