@@ -57,15 +57,40 @@ class Hearing(Part):
     partial_interval_ms: int = Field(0, ge=0, le=5000)
 
 
+class Route(Part):
+    """Which requests the small fast model answers: those like the examples, or with a keyword, if they are short."""
+
+    examples: tuple[Sentence, ...] = ()
+    counterexamples: tuple[Sentence, ...] = ()
+    """What looks like the examples and is not simple."""
+    keywords: tuple[Sentence, ...] = ()
+    max_words: int = Field(12, ge=1, le=100)
+    max_context_chars: int = Field(6_000, ge=0)
+    """A conversation longer than this goes to the larger model."""
+    threshold: float = Field(0.5, gt=0, le=1)
+    """Likeness to an example from which a request counts as simple."""
+
+
 class Model(Part):
     """Which model or script answers, and how it samples."""
 
     model: str = ""
+    fast_model: str = ""
+    """Answers what `route` finds simple; empty: `model` answers all."""
+    route: Route = Route()
     temperature: float | None = Field(None, ge=0, le=2)
     top_p: float | None = Field(None, gt=0, le=1)
     max_tokens: int | None = Field(None, gt=0)
     speculates: bool = True
     """Whether answers are begun before the turn is certainly over."""
+    max_sentences: int = Field(3, ge=0, le=50)
+    """Asked of the model, and twice that is the most it may say at once; 0: as it likes."""
+
+    @model_validator(mode="after")
+    def _knows_what_is_simple(self) -> Model:
+        if self.fast_model and not (self.route.examples or self.route.keywords):
+            raise ValueError("route: give examples or keywords of what fast_model answers")
+        return self
 
 
 def _check_delays(shortest_ms: int, longest_ms: int) -> None:
@@ -84,7 +109,8 @@ class Turns(Part):
     backchannel_silence_ms: int = Field(0, ge=0, le=10_000)
     adapts: bool = True
     """Whether the delay learns from the caller's own pauses."""
-
+    min_gap_ms: int = Field(0, ge=0, le=2_000)
+    """Silence between the caller's last sound and the agent's first, at the least."""
     interruption: Literal["speech", "words", "never"] = "speech"
     """What interrupts the agent: words or lasting speech, words alone, or nothing."""
     echo: bool = True
@@ -240,6 +266,11 @@ class Agent(Part):
     def language_tags(self) -> tuple[str, ...]:
         """All languages, the first one first."""
         return (self.language, *(language.tag for language in self.languages))
+
+    @property
+    def key_terms(self) -> tuple[KeyTerm, ...]:
+        """The words to favour in all languages."""
+        return (*self.asr.key_terms, *(term for language in self.languages for term in language.asr.key_terms))
 
     @property
     def language_tag(self) -> str:

@@ -86,7 +86,7 @@ def assemble(
     watches_echo = setup.agent.turn.echo
     listening = Listening(
         stages,
-        setup.agent,
+        setup.languages,
         setup.audio_format,
         session_id,
         ListeningHooks(
@@ -110,7 +110,7 @@ def assemble(
     )
     speaking = Speaking(
         stages,
-        setup.agent,
+        setup.languages,
         setup.audio_format,
         session_id,
         history,
@@ -150,6 +150,7 @@ def assemble(
             audio=hearing.on_audio,
             progress=speaking.acknowledge,
             dispatch=hooks.dispatch,
+            switch_language=setup.languages.switch,
             tool_result=setup.client_tools.on_result,
             refuse=notices.refused,
             end=hooks.end,

@@ -28,6 +28,8 @@ class CallerHooks:
     progress: Callable[[int, int], None]
     """(epoch, played_ms)"""
     dispatch: Callable[[ev.Event], None]
+    switch_language: Callable[[str], None]
+    """(BCP 47 tag): what the caller writes in from now on. Raises InvalidInput for a language that the agent lacks."""
     tool_result: Callable[[pb.ToolResult], None]
     refuse: Callable[[pb.ErrorCode.ValueType, str], None]
     end: Callable[[], None]
@@ -82,7 +84,7 @@ class CallerInput:
             case "playback_progress":
                 self._hooks.progress(request.playback_progress.turn_epoch, request.playback_progress.played_ms)
             case "text_input":
-                self._on_text(request.text_input.text)
+                self._on_text(request.text_input)
             case "tool_result":
                 self._hooks.tool_result(request.tool_result)
             case "interrupt":
@@ -90,9 +92,12 @@ class CallerInput:
             case "end":
                 self._hooks.end()
 
-    def _on_text(self, text: str) -> None:
+    def _on_text(self, typed: pb.TextInput) -> None:
+        text = typed.text
         if not text.strip():
             raise InvalidInput("text_input is empty")
         if len(text) > MAX_TEXT_CHARS:
             raise InvalidInput(f"text_input has {len(text)} characters: send at most {MAX_TEXT_CHARS}")
+        if typed.language:
+            self._hooks.switch_language(typed.language)
         self._hooks.dispatch(ev.TextTyped(text.strip()))

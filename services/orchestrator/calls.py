@@ -19,6 +19,7 @@ from services.orchestrator.agent import Agent
 from services.orchestrator.agents import AgentBook
 from services.orchestrator.canned import CannedSpeech
 from services.orchestrator.events import CloseReason
+from services.orchestrator.languages import CallLanguages
 from services.orchestrator.metering import CallMeter
 from services.orchestrator.session import Session
 from services.orchestrator.sessions.keeper import Keeper
@@ -123,6 +124,7 @@ class Calls:
         return CallSetup(
             record=record,
             agent=agent,
+            languages=CallLanguages(agent, start.language or record.language),
             audio_format=audio_format,
             tools=tools | {tool.name: tool for tool in client_tools.tools},
             client_tools=client_tools,

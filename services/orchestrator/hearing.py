@@ -243,5 +243,6 @@ def hypothesis_update(text: str, hypothesis: asr_pb2.Hypothesis, epoch: int, has
         turn_epoch=epoch,
         matches_grammar=hypothesis.matches_grammar,
         has_grammar=has_grammar,
+        language=hypothesis.language,
     )
     return turn_pb2.DetectRequest(hypothesis=update).SerializeToString()

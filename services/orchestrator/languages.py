@@ -16,14 +16,16 @@ class CallLanguages:
 
     def __init__(self, agent: Agent, first: str = "") -> None:
         """`first`: the tag to begin in; empty: the agent's first. Raises InvalidInput for one that the agent lacks."""
-        self._whole = agent
-        self._agent = agent.in_language(self._known(first) if first else agent.language)
+        self.whole = agent
+        """The agent with all its languages."""
+        self._agents: dict[str, Agent] = {}
+        self._agent = self.agent_in(self._known(first) if first else agent.language)
         self._heard = ""
 
     @property
     def tags(self) -> tuple[str, ...]:
         """All languages of the agent as BCP 47 tags, its first one first."""
-        return self._whole.language_tags
+        return self.whole.language_tags
 
     @property
     def agent(self) -> Agent:
@@ -33,7 +35,19 @@ class CallLanguages:
     @property
     def expected(self) -> Agent:
         """The agent in the language that the open utterance is to be answered in, as far as it is known."""
-        return self._in(self._heard) if self._heard else self._agent
+        return self.agent_in(self._heard) if self._heard else self._agent
+
+    @property
+    def is_several(self) -> bool:
+        """Whether there is anything to choose."""
+        return len(self.tags) > 1
+
+    def agent_in(self, tag: str) -> Agent:
+        """Return the agent in one of `tags`; empty: in its first."""
+        tag = tag or self.whole.language
+        if tag not in self._agents:
+            self._agents[tag] = self.whole.in_language(tag)
+        return self._agents[tag]
 
     def opened(self) -> None:
         """Note that an utterance begins."""
@@ -42,11 +56,11 @@ class CallLanguages:
     def hear(self, tag: str) -> str:
         """Take the language of the open utterance as recognised; empty: not known.
 
-        Returns the agent's tag for it, or what was recognised where the agent leaves its language open (`auto`). Empty:
-        nothing new is known.
+        Returns the agent's tag for it; where the agent has one language, or leaves it open, as it was recognised.
+        Empty: nothing new is known.
         """
-        if len(self.tags) == 1:
-            return tag if self._whole.language == "auto" else ""
+        if not self.is_several:
+            return tag
         found = self._find(tag)
         self._heard = found or self._heard
         return found
@@ -60,9 +74,6 @@ class CallLanguages:
     def switch(self, tag: str) -> None:
         """Go on in a language that the caller named. Raises InvalidInput for one that the agent lacks."""
         self._heard = self._known(tag)
-
-    def _in(self, tag: str) -> Agent:
-        return self._agent if tag == self._agent.language else self._whole.in_language(tag)
 
     def _known(self, tag: str) -> str:
         found = self._find(tag)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -14,8 +15,11 @@ from services.orchestrator import events as ev
 from services.orchestrator.agent import Agent
 from services.orchestrator.expecting import Expected, expected_answer
 from services.orchestrator.hearing import Feeds, Hearing, hypothesis_update
+from services.orchestrator.languages import CallLanguages
 from services.orchestrator.stages.channels import Stages
 from services.orchestrator.stages.stream import StageError, StageStream, StreamHooks
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +29,12 @@ class ListeningHooks:
     dispatch: Callable[[ev.Event], None]
     hypothesis: Callable[[asr_pb2.RecognizeResponse], str]
     """(response with a hypothesis) -> the turn's whole text: tell the caller what was heard."""
+    callers_words: Callable[[str], str]
+    """(text as recognised) -> what of it is not the agent's own."""
     turn_event: Callable[[turn_pb2.DetectResponse], None]
     """The turn detector's word, told before it is dispatched as an event."""
     info: Callable[[str, common_pb2.EngineInfo], None]
     on_lost: Callable[[StageError], None]
-    callers_words: Callable[[str], str]
-    """(text as recognised) -> what of it is not the agent's own."""
     on_gave_up: Callable[[StageError], None]
 
 
@@ -38,10 +42,16 @@ class Listening:
     """One call's ears: `hearing` takes the audio, the two streams carry it, answers become events."""
 
     def __init__(
-        self, stages: Stages, agent: Agent, audio_format: AudioFormat, session_id: str, hooks: ListeningHooks
+        self,
+        stages: Stages,
+        languages: CallLanguages,
+        audio_format: AudioFormat,
+        session_id: str,
+        hooks: ListeningHooks,
     ) -> None:
         self._hooks = hooks
-        self._agent = agent
+        self._languages = languages
+        agent = languages.whole
         limits = {"ready_ms": stages.settings.stage_ready_ms, "grace_ms": stages.settings.stage_grace_ms}
         asr_config = _asr_config(agent, audio_format, session_id)
         turn_config = _turn_config(agent, audio_format, session_id)
@@ -74,17 +84,24 @@ class Listening:
         self._told: tuple[int, str, bool] = (0, "", False)
         self._epoch = 0
         self._agent_speaks = False
+        self._hears_echo = False
         self._expects = Expected.UNSPECIFIED
         self._uses_grammar = False
+        self.heard_languages: tuple[str, ...] = ()
+        """Those of the agent's languages that the recogniser tells apart; empty: it hears one."""
 
     def agent_speaks(self, speaking: bool, epoch: int, heard: str) -> None:
         """Tell the turn detector whether the agent is heard; where it falls silent, what its words ask for."""
         self._agent_speaks = speaking
-        self._expects = Expected.UNSPECIFIED if speaking else expected_answer(heard, self._agent.language_tag)
+        self._expects = Expected.UNSPECIFIED if speaking else expected_answer(heard, self._languages.agent.language_tag)
         self.turn.send(self._agent_state(epoch))
 
+    def hears_echo(self, is_echo: bool) -> None:
+        """Tell the turn detector whether what is heard is the agent's own voice."""
+        self._hears_echo = is_echo
+        self.turn.send(self._agent_state(self._epoch))
+
     def _agent_state(self, epoch: int) -> bytes:
-        self._hears_echo = False
         self._epoch = max(self._epoch, epoch)  # epochs only grow, and speech over the agent has a newer one than it
         expects = turn_pb2.ExpectedAnswer.ValueType(self._expects.value)
         state = turn_pb2.AgentState(
@@ -98,11 +115,6 @@ class Listening:
 
     def _replay_turn(self) -> Iterable[bytes]:
         yield self._agent_state(self._epoch)
-    def hears_echo(self, is_echo: bool) -> None:
-        """Tell the turn detector whether what is heard is the agent's own voice."""
-        self._hears_echo = is_echo
-        self.turn.send(self._agent_state(self._epoch))
-
         yield from self.hearing.replay_turn()
 
     # --- recogniser ---------------------------------------------------------------------------------------------------
@@ -112,6 +124,7 @@ class Listening:
         if response.HasField("ready"):
             self._uses_grammar = response.ready.uses_grammar  # an engine that takes none never matches one
             self._hooks.info("asr", response.ready.info)
+            self._note_languages(response.ready)
             return
         if response.HasField("draining"):
             self.asr.move_on()
@@ -119,6 +132,7 @@ class Listening:
         if not response.HasField("hypothesis"):
             return
         hypothesis, epoch = response.hypothesis, response.turn_epoch
+        hypothesis.text = self._hooks.callers_words(hypothesis.text)
         text = self._hooks.hypothesis(response)
         told = (epoch, text, hypothesis.is_final)
         if text and told != self._told:
@@ -130,9 +144,16 @@ class Listening:
         elif hypothesis.text:
             self._hooks.dispatch(ev.PartialHeard(epoch, hypothesis.text))
 
+    def _note_languages(self, ready: asr_pb2.AsrReady) -> None:
+        self.heard_languages = tuple(ready.languages)
+        if unheard := [tag for tag in self._languages.tags[1:] if tag not in self.heard_languages]:
+            log.warning(
+                "the recogniser does not tell all of the agent's languages apart: these are answered when typed only",
+                extra={"engine": ready.info.engine, "languages": unheard},
+            )
+
     # --- turn detector ------------------------------------------------------------------------------------------------
 
-        hypothesis.text = self._hooks.callers_words(hypothesis.text)
     def _on_turn(self, raw: bytes) -> None:
         response = turn_pb2.DetectResponse.FromString(raw)
         dispatch = self._hooks.dispatch
@@ -168,12 +189,20 @@ def _asr_config(agent: Agent, audio_format: AudioFormat, session_id: str) -> byt
     config = asr_pb2.RecognizeConfig(
         format=_format(audio_format),
         language=agent.language_tag,
-        key_terms=[asr_pb2.KeyTerm(text=term.text, boost=term.boost) for term in agent.asr.key_terms],
+        languages=agent.language_tags if agent.languages else (),
+        key_terms=[asr_pb2.KeyTerm(text=term.text, boost=term.boost) for term in agent.key_terms],
         grammar=agent.grammar,
         partial_interval_ms=agent.asr.partial_interval_ms,
         session_id=session_id,
     )
     return asr_pb2.RecognizeRequest(config=config).SerializeToString()
+
+
+_INTERRUPTION = {
+    "speech": turn_pb2.INTERRUPTION_RULE_UNSPECIFIED,
+    "words": turn_pb2.INTERRUPTION_RULE_WORDS,
+    "never": turn_pb2.INTERRUPTION_RULE_WORDS,
+}
 
 
 def _turn_config(agent: Agent, audio_format: AudioFormat, session_id: str) -> bytes:
@@ -184,16 +213,17 @@ def _turn_config(agent: Agent, audio_format: AudioFormat, session_id: str) -> by
         max_endpointing_delay_ms=agent.turn.max_endpointing_delay_ms,
         interruption_speech_ms=agent.turn.interruption_speech_ms,
         backchannel_silence_ms=agent.turn.backchannel_silence_ms,
+        interruption=_INTERRUPTION[agent.turn.interruption],
         fixed_endpointing=not agent.turn.adapts,
         language=agent.language_tag,
+        languages=[
+            turn_pb2.LanguageRules(
+                language=other.tag,
+                min_endpointing_delay_ms=other.turn.min_endpointing_delay_ms,
+                max_endpointing_delay_ms=other.turn.max_endpointing_delay_ms,
+            )
+            for other in agent.languages
+        ],
         session_id=session_id,
     )
     return turn_pb2.DetectRequest(config=config).SerializeToString()
-_INTERRUPTION = {
-    "speech": turn_pb2.INTERRUPTION_RULE_UNSPECIFIED,
-    "words": turn_pb2.INTERRUPTION_RULE_WORDS,
-    "never": turn_pb2.INTERRUPTION_RULE_WORDS,
-}
-
-
-        interruption=_INTERRUPTION[agent.turn.interruption],

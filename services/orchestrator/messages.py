@@ -29,11 +29,26 @@ REASONS = {
 }
 
 
-def started(session_id: str, agent: str, resumed: bool, stages: dict[str, common_pb2.EngineInfo]) -> bytes:
-    """Say that the call is up."""
+def started(
+    session_id: str,
+    agent: str,
+    resumed: bool,
+    stages: dict[str, common_pb2.EngineInfo],
+    *,
+    language: str,
+    heard: Sequence[str],
+) -> bytes:
+    """Say that the call is up. `heard`: the languages that are told apart in speech."""
     infos = [pb.StageInfo(stage=stage, info=info) for stage, info in sorted(stages.items())]
     return pb.ConverseResponse(
-        started=pb.ConversationStarted(session_id=session_id, agent=agent, resumed=resumed, stages=infos)
+        started=pb.ConversationStarted(
+            session_id=session_id,
+            agent=agent,
+            resumed=resumed,
+            stages=infos,
+            language=language,
+            heard_languages=heard,
+        )
     ).SerializeToString()
 
 
@@ -43,11 +58,24 @@ def state_changed(phase: Phase, epoch: int) -> bytes:
 
 
 def transcript(
-    speaker: pb.Speaker.ValueType, text: str, epoch: int, *, is_final: bool, confidence: float = 0.0
+    speaker: pb.Speaker.ValueType,
+    text: str,
+    epoch: int,
+    *,
+    is_final: bool,
+    confidence: float = 0.0,
+    language: str = "",
 ) -> bytes:
     """Say what was said."""
     return pb.ConverseResponse(
-        transcript=pb.Transcript(speaker=speaker, text=text, is_final=is_final, confidence=confidence, turn_epoch=epoch)
+        transcript=pb.Transcript(
+            speaker=speaker,
+            text=text,
+            is_final=is_final,
+            confidence=confidence,
+            turn_epoch=epoch,
+            language=language,
+        )
     ).SerializeToString()
 
 
@@ -101,6 +129,7 @@ def turn_summary(reply: Reply, heard_text: str, lines: Sequence[Line], response_
             hops=[_hop(line) for line in lines],
             tool_calls=reply.tool_calls,
             outcome=reply.outcome,
+            language=reply.language,
             speculated=reply.hidden_ms is not None,
             hidden_ms=round(reply.hidden_ms or 0),
         )

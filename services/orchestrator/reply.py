@@ -17,11 +17,12 @@ from services.orchestrator.events import END_CALL, CloseReason
 from services.orchestrator.gate import Gate
 from services.orchestrator.history import History, Message, ToolCall
 from services.orchestrator.latency import Exchange, Marks, ServerTiming
-from services.orchestrator.phrases import PhraseChunker
+from services.orchestrator.routing import FAST, LARGE
 from services.orchestrator.stages.channels import Stages
 from services.orchestrator.stages.llm import ModelLine, generate
 from services.orchestrator.stages.stream import StageError
 from services.orchestrator.timeline import TimedWord, Timeline
+from services.orchestrator.wording.wording import SpokenPhrase, Wording
 
 RECONNECT_S = 1.0
 """How long a second attempt waits for a connection: a model that is being redeployed is back, or it is not."""
@@ -35,14 +36,18 @@ class ReplyLimits:
     next_token_ms: int
     first_audio_ms: int
     max_tool_rounds: int
+    max_sentences: int = 0
+    """After so many the model is stopped; 0: never."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReplyHooks:
     """What a reply needs from its session. All run on the event loop."""
 
-    speak: Callable[[int, str], None]
-    """(phrase_id, text): have a phrase synthesised."""
+    wording: Callable[[], Wording]
+    """The way of a generation's text to speech, in the language of the answer."""
+    speak: Callable[[int, SpokenPhrase], None]
+    """(phrase_id, phrase): have a phrase synthesised."""
     spoken: Callable[[str], None]
     """(text): a phrase is on its way to synthesis, for the transcript."""
     run_tools: Callable[[list[ToolCall]], Coroutine[Any, Any, None]]
@@ -51,7 +56,7 @@ class ReplyHooks:
     """(acted): the reply is alive."""
     config: Callable[[History], llm_pb2.GenerateConfig]
     """What to ask the model, given the conversation."""
-    goodbye: str
+    goodbye: SpokenPhrase
     """Said where the model ends the call without a word."""
     generated: Callable[[Exchange], None] = lambda exchange: None
     """The model gave its first token."""
@@ -66,6 +71,7 @@ class Round:
     message: Message
     first_phrase: int
     phrases: int = 0
+    sentences: int = 0
 
 
 @dataclass(slots=True)
@@ -87,6 +93,10 @@ class Reply:
     is_canned: bool = False
     said: Message | None = None
     """A fixed sentence's message in the history."""
+    language: str = ""
+    """BCP 47 tag of the language it is in; empty: the model decides."""
+    route: str = ""
+    """Which of the agent's models answers, as `routing.py` names them; empty: it has one."""
     attempt: int = 0
     """Which answer to its turn it is: those before it were guesses that did not hold."""
     gate: Gate = field(default_factory=Gate)
@@ -131,6 +141,7 @@ class Reply:
                 if is_final or self.rounds[-1].phrases or self.rounds[-1].message.tool_calls:
                     raise
                 self.history.remove(self.rounds.pop().message)
+                self.route = LARGE if self.route else ""
                 with contextlib.suppress(TimeoutError):
                     await stages.connected("llm", RECONNECT_S)
         raise AssertionError("both attempts end in a return or a raise")
@@ -140,8 +151,8 @@ class Reply:
         current = Round(self.history.add(Message("assistant", "")), first_phrase=self.timeline.phrase_count)
         self.rounds.append(current)
         before = self.tokens
-        chunker = PhraseChunker()
-        call = line.take()
+        wording = hooks.wording()
+        call = line.take(is_fast=self.route == FAST)
         asked_s = time.monotonic()
         self.marks.mark("asked", asked_s)
         responses = generate(
@@ -156,8 +167,10 @@ class Reply:
                             self.marks.mark("token")
                             self.marks.exchange(spans.LLM_FIRST_TOKEN, response.timing, asked_s)
                             hooks.generated(self.marks.exchanges[spans.LLM_FIRST_TOKEN])
-                        for phrase in chunker.push(response.text_delta.text):
+                        for phrase in wording.push(response.text_delta.text):
                             self._speak(phrase, hooks, current)
+                            if current.sentences == self.limits.max_sentences > 0:
+                                return current.message.tool_calls  # it runs on: leaving the stream cancels it
                     case "tool_call":
                         call = response.tool_call
                         current.message.tool_calls.append(ToolCall(call.id, call.name, call.arguments_json))
@@ -166,8 +179,8 @@ class Reply:
                     case "finished":
                         self.tokens = max(self.tokens, before + response.finished.usage.completion_tokens)
                         break
-        if rest := chunker.flush():
-            self._speak(rest, hooks, current)
+        for phrase in wording.flush():
+            self._speak(phrase, hooks, current)
         return current.message.tool_calls
 
     async def _run_tools(self, calls: list[ToolCall], hooks: ReplyHooks) -> None:
@@ -176,19 +189,20 @@ class Reply:
         await hooks.run_tools(calls)
         hooks.progressed(True)
 
-    def _speak(self, text: str, hooks: ReplyHooks, current: Round | None = None) -> None:
-        phrase_id = self.timeline.add_phrase(text)
+    def _speak(self, phrase: SpokenPhrase, hooks: ReplyHooks, current: Round | None = None) -> None:
+        phrase_id = self.timeline.add_phrase(phrase.spoken)
         if current is not None:
             current.phrases += 1
-            current.message.content = " ".join(part for part in (current.message.content, text) if part)
+            current.sentences += phrase.ends_sentence
+            current.message.content = " ".join(part for part in (current.message.content, phrase.written) if part)
         self.expect(phrase_id)
         self.marks.mark("phrase_sent")
-        speak = partial(hooks.speak, phrase_id, text)
+        speak = partial(hooks.speak, phrase_id, phrase)
         if phrase_id == 0:
             speak()  # on a guess too, and no more of it than that
         else:
             self.gate.do(speak)
-        self.gate.do(partial(hooks.spoken, text))
+        self.gate.do(partial(hooks.spoken, phrase.written))
 
     def expect(self, phrase_id: int) -> None:
         """Wait for this phrase's audio too."""

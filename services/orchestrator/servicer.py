@@ -100,6 +100,7 @@ class OrchestratorService:
                 description=agent.description,
                 language=agent.language,
                 tools=[tool.name for tool in agent.tools],
+                languages=agent.language_tags,
             )
             for agent in self._open_calls.agents.all()
         ]

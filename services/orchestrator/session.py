@@ -139,7 +139,7 @@ class Session:
     async def _begin(self, requests: AsyncIterator[bytes], running: list[asyncio.Task[None]]) -> None:
         setup = self._setup
         await wait_until_up(self._parts.streams, self._stages.settings.stage_ready_ms)
-        self._outbox.send(messages.started(self.session_id, self.agent_name, setup.is_resumed, self._parts.engines))
+        self._outbox.send(self._started())
         self._meter.began(self.agent_name, self._parts.listening.hearing.arrival_s)
         log.info("call started", extra={"agent": self.agent_name, "resumed": setup.is_resumed})
         unanswered = self._history.unanswered_text if setup.is_resumed else ""
@@ -149,6 +149,13 @@ class Session:
         running.append(self._tasks.create_task(self._read_caller(requests), name="caller-reader"))
         self._parts.speaking.sentences.keep()
         self._parts.speaking.tools.ahead.call_began()
+
+    def _started(self) -> bytes:
+        setup, heard = self._setup, self._parts.listening.heard_languages
+        language = setup.languages.agent.language_tag
+        return messages.started(
+            self.session_id, self.agent_name, setup.is_resumed, self._parts.engines, language=language, heard=heard
+        )
 
     async def _read_caller(self, requests: AsyncIterator[bytes]) -> None:
         try:
@@ -215,6 +222,7 @@ class Session:
                 last_epoch=self._state.last_epoch,
                 turns=self._turns,
                 messages=self._history.to_json(),
+                language=self._setup.languages.agent.language,
             )
         )
 
@@ -251,6 +259,7 @@ class Session:
         match action:
             case ev.OpenUtterance(epoch, onset_ms):
                 parts.marks.opened(epoch)
+                self._setup.languages.opened()
                 hearing.open_utterance(epoch, onset_ms, parts.trace.traceparent(epoch))
                 speaking.expect_words(epoch)
             case ev.Finalize(epoch, finalize_id):
@@ -285,10 +294,16 @@ class Session:
         if epoch != self._state.utterance or not hypothesis.text:
             return ""
         text = " ".join(part for part in (self._state.kept_text, hypothesis.text) if part)
+        hypothesis.language = self._setup.languages.hear(hypothesis.language)
         self._parts.speculating.heard(epoch, text, hypothesis)
         self._outbox.send(
             messages.transcript(
-                pb.SPEAKER_USER, text, epoch, is_final=hypothesis.is_final, confidence=hypothesis.confidence
+                pb.SPEAKER_USER,
+                text,
+                epoch,
+                is_final=hypothesis.is_final,
+                confidence=hypothesis.confidence,
+                language=hypothesis.language,
             )
         )
         return text

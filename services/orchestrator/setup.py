@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from services.common.audio import AudioFormat
 from services.orchestrator.agent import Agent
 from services.orchestrator.deadlines import Deadlines
+from services.orchestrator.languages import CallLanguages
 from services.orchestrator.sessions.store import SessionRecord
 from services.orchestrator.settings import OrchestratorSettings
 from services.orchestrator.tools.base import Tool
@@ -19,6 +20,7 @@ class CallSetup:
 
     record: SessionRecord
     agent: Agent
+    languages: CallLanguages
     audio_format: AudioFormat
     tools: dict[str, Tool]
     client_tools: ClientTools

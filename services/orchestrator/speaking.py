@@ -20,11 +20,14 @@ from services.orchestrator.canned import CannedSpeech
 from services.orchestrator.endings import Endings
 from services.orchestrator.gate import Gate
 from services.orchestrator.guesses import Guesses
+from services.orchestrator.held_lines import HeldLines
 from services.orchestrator.history import History, Message
+from services.orchestrator.languages import CallLanguages
 from services.orchestrator.latency import Marks, ServerTiming
 from services.orchestrator.playback import Playback, PlaybackHooks
 from services.orchestrator.reply import Reply, ReplyHooks, ReplyLimits
 from services.orchestrator.resuming import restart_ms
+from services.orchestrator.routing import Routes
 from services.orchestrator.sentences import SentenceHooks, Sentences
 from services.orchestrator.speaking_hooks import SpeakingHooks
 from services.orchestrator.speculation import SpeculationBudget, Words, words_of
@@ -36,24 +39,25 @@ from services.orchestrator.timeline import TimedWord
 from services.orchestrator.tools.base import Tool
 from services.orchestrator.tools.replying import ReplyTools
 from services.orchestrator.tracing import CallTrace
+from services.orchestrator.wording.wording import SpokenPhrase, Wording
 
 log = logging.getLogger(__name__)
 
 PROGRESS_EVERY_MS = 5_000
-
-
 RUNS_ON = 2
 """A model that says so many times the sentences it was asked for is stopped at the end of one."""
 LATELY_MS = 4_000
 WORD_MS = 500
 """A word that has begun counts as said."""
+
+
 class Speaking:
     """One call's mouth. At most one reply at a time is audible; its epoch is on everything it sends."""
 
     def __init__(
         self,
         stages: Stages,
-        agent: Agent,
+        languages: CallLanguages,
         audio_format: AudioFormat,
         session_id: str,
         history: History,
@@ -67,19 +71,24 @@ class Speaking:
     ) -> None:
         settings = stages.settings
         self._stages = stages
-        self._agent = agent
+        self._languages = languages
         self._format = audio_format
         self._history = history
-        self.tools = ReplyTools(lambda: self._agent, tools, history, session_id, settings, hooks, trace)
-        self._asking = Asking(agent, tools.values(), session_id, trace)
+        self.tools = ReplyTools(lambda: languages.agent, tools, history, session_id, settings, hooks, trace)
+        self._asking = Asking(tools.values(), session_id, trace)
+        self._routes = Routes(trace)
         self._hooks = hooks
         self._sends_progress = sends_progress
         self._rewinds = rewinds
         self._trace = trace
         self._limits = ReplyLimits(
-            settings.first_token_ms, settings.next_token_ms, settings.first_audio_ms, settings.max_tool_rounds
+            settings.first_token_ms,
+            settings.next_token_ms,
+            settings.first_audio_ms,
+            settings.max_tool_rounds,
+            RUNS_ON * languages.whole.llm.max_sentences,
         )
-        self._line = ModelLine(stages, trace, agent.tenant)
+        self._line = ModelLine(stages, trace, languages.whole.tenant)
         self._guesses = Guesses(self._hush, trace, budget)
         self._budget = budget
         self._reply: Reply | None = None
@@ -92,10 +101,11 @@ class Speaking:
             PlaybackHooks(self._send_frame, self._on_began, self._on_progress, self._on_played),
             asyncio.get_running_loop(),
         )
+        self._held_lines = HeldLines(languages.whole.turn, self.playback, hooks.dispatch)
         self._endings = Endings(self.playback, hooks, trace)
         self.sentences = Sentences(
             canned,
-            agent,
+            languages,
             audio_format,
             SentenceHooks(
                 spawn=hooks.spawn,
@@ -106,7 +116,7 @@ class Speaking:
         )
         self.speech = Speech(
             stages,
-            tts_config(agent, audio_format, session_id),
+            tts_config(languages.whole, audio_format, session_id),
             SpeechHooks(
                 on_ready=self._on_ready,
                 on_audio=self._on_audio,
@@ -132,7 +142,7 @@ class Speaking:
         shown = self._history.fork()
         if begun:
             shown.add(Message("user", begun))
-        config = self._asking.config(epoch, shown)
+        config = self._asking.config(epoch, shown, self._languages.expected)
         config.priority = llm_pb2.GENERATION_PRIORITY_PREFILL
         self._hooks.spawn(self._line.warm(config), f"prefill-{epoch}")
 
@@ -144,11 +154,12 @@ class Speaking:
     @property
     def may_guess(self) -> bool:
         """Whether there is room for a guess."""
-        return self._agent.llm.speculates and self._reply is None and self._guesses.has_room
+        return self._languages.agent.llm.speculates and self._reply is None and self._guesses.has_room
 
     def guess(self, epoch: int, user_text: str) -> None:
         """Begin to answer `user_text`, which turn `epoch` will probably say, as `Guesses` keeps it."""
         reply = Reply(epoch, user_text, self._history.fork(), self._limits, attempt=self._next_attempt(epoch))
+        reply.language = self._languages.expected.language_tag
         reply.gate = Gate(is_open=False)
         reply.user_message = reply.history.add(Message("user", user_text))
         making = self._hooks.spawn(self._make(reply), f"guess-{epoch}.{reply.attempt}")
@@ -159,7 +170,7 @@ class Speaking:
         self._guesses.drop(reason)
 
     def _words(self, text: str) -> Words:
-        return words_of(text, self._agent.language)
+        return words_of(text, self._languages.expected.language)
 
     def _next_attempt(self, epoch: int) -> int:
         newest, attempt = self._attempt
@@ -167,7 +178,10 @@ class Speaking:
         return self._attempt[1]
 
     def start_reply(self, epoch: int, user_text: str, marks: Marks) -> None:
-        """Answer `user_text`: with what was made of it on a guess, or anew."""
+        """Answer `user_text`, in the language it was heard in: with what was made of it on a guess, or anew."""
+        self._languages.settle()
+        if self._guesses.reply is not None and self._guesses.reply.language != self._languages.agent.language_tag:
+            self._guesses.drop("changed")
         guessed = self._guesses.take(epoch, self._words(user_text), self._history, marks)
         if guessed is None:
             reply = self._begin(epoch, user_text, marks)
@@ -198,11 +212,12 @@ class Speaking:
         reply.is_canned = True
         reply.close = close
         reply.outcome = phrase.value
-        text = self._agent.phrase(phrase)
+        text = self._agent_of(reply).phrase(phrase)
         self._making = self._hooks.spawn(self._say(reply, phrase, text), f"say-{epoch}")
 
     def _begin(self, epoch: int, user_text: str, marks: Marks) -> Reply:
         reply = Reply(epoch, user_text, self._history, self._limits, marks, attempt=self._next_attempt(epoch))
+        reply.language = self._languages.agent.language_tag
         self._begin_with(reply)
         return reply
 
@@ -211,17 +226,18 @@ class Speaking:
         self._end_of_reply()
         self._reply = reply
         self._progress_told_ms = 0.0
-        self.playback.begin(reply.epoch)
+        self.playback.begin(reply.epoch, self._endings.gap_ms(reply, self._agent_of(reply).turn.min_gap_ms))
 
     async def _make(self, reply: Reply) -> None:
         hooks = ReplyHooks(
-            speak=lambda phrase_id, text: self._speak(reply, phrase_id, text),
+            wording=lambda: Wording(self._agent_of(reply).language_tag),
+            speak=lambda phrase_id, phrase: self._speak(reply, phrase_id, phrase),
             spoken=lambda text: self._tell_transcript(reply, text),
             run_tools=lambda calls: self.tools.run(reply, calls, self.playback, self._fill),
             guessed_call=self.tools.foresee,
             progressed=lambda acted: self._hooks.dispatch(ev.ReplyProgressed(reply.epoch, acted)),
             config=lambda history: self._question(reply, history),
-            goodbye=self._agent.phrase(ev.Phrase.GOODBYE),
+            goodbye=self.sentences.whole(reply, self._agent_of(reply).phrase(ev.Phrase.GOODBYE)),
             generated=lambda exchange: self._budget.generated(exchange.queue_ms, exchange.client_ms),
         )
         try:
@@ -238,9 +254,10 @@ class Speaking:
         if not text:
             self._hooks.dispatch(ev.PlaybackDone(reply.epoch, reply.close))
             return
-        reply.said = self._history.add(Message("assistant", text))
-        phrase_id = reply.timeline.add_phrase(text)
-        self._tell_transcript(reply, text)
+        said = self.sentences.whole(reply, text)
+        reply.said = self._history.add(Message("assistant", said.written))
+        phrase_id = reply.timeline.add_phrase(said.spoken)
+        self._tell_transcript(reply, said.written)
         try:
             await self.sentences.say(reply, phrase_id, phrase)
         except StageError as error:
@@ -248,22 +265,34 @@ class Speaking:
         else:
             self.playback.finish()
 
+    def _agent_of(self, reply: Reply) -> Agent:
+        return self._languages.agent_in(reply.language)
+
     def _question(self, reply: Reply, history: History) -> llm_pb2.GenerateConfig:
-        config = self._asking.config(reply.epoch, history)
+        agent = self._agent_of(reply)
+        reply.route = self._routes.of(reply.epoch, agent, history, reply.route)
+        config = self._asking.config(reply.epoch, history, agent, reply.route)
         if not reply.gate.is_open:
             config.speculative = True
             config.priority = llm_pb2.GENERATION_PRIORITY_SPECULATIVE
         return config
 
-    def _speak(self, reply: Reply, phrase_id: int, text: str) -> None:
+    def _speak(self, reply: Reply, phrase_id: int, phrase: SpokenPhrase) -> None:
         traceparent = self._trace.traceparent(reply.epoch)
-        self.speech.speak(reply.epoch, phrase_id, text, traceparent, attempt=reply.attempt)
+        self.speech.speak(
+            reply.epoch,
+            phrase_id,
+            phrase,
+            traceparent,
+            attempt=reply.attempt,
+            language=reply.language,
+        )
 
     def _hush(self, reply: Reply) -> None:
         self.speech.cancel(reply.epoch, reply.attempt)
 
     def _fill(self, reply: Reply, text: str) -> None:
-        self._tell_transcript(reply, text)
+        self._tell_transcript(reply, self.sentences.whole(reply, text).written)
         self.sentences.fill(reply, text)
 
     def _fail(self, reply: Reply, error: StageError) -> None:
@@ -277,7 +306,9 @@ class Speaking:
         self._hooks.dispatch(ev.ReplyFailed(epoch, canned=is_canned))
 
     def _tell_transcript(self, reply: Reply, text: str) -> None:
-        self._hooks.send(messages.transcript(pb.SPEAKER_AGENT, text, reply.epoch, is_final=True))
+        self._hooks.send(
+            messages.transcript(pb.SPEAKER_AGENT, text, reply.epoch, is_final=True, language=reply.language)
+        )
 
     # --- audio --------------------------------------------------------------------------------------------------------
 
@@ -306,8 +337,10 @@ class Speaking:
         self._is_audible = True
         self._hooks.agent_speaks(True, epoch, "")
         self._hooks.dispatch(ev.AudioBegan(epoch))
+        self._held_lines.look(self._reply)
 
     def _on_progress(self, epoch: int) -> None:
+        self._held_lines.look(self._reply)
         sent_ms = self.playback.sent_ms
         if sent_ms - self._progress_told_ms > PROGRESS_EVERY_MS:
             self._progress_told_ms = sent_ms
@@ -331,6 +364,18 @@ class Speaking:
 
     # --- pausing and ending -------------------------------------------------------------------------------------------
 
+    @property
+    def is_audible(self) -> bool:
+        """Whether the agent is heard, or paused while it is."""
+        return self._is_audible
+
+    def said_lately(self) -> str:
+        """Return the words whose sound may still be on its way back to the caller's microphone."""
+        if self._reply is None:
+            return ""
+        heard_ms = self.playback.heard_ms()
+        return self._reply.timeline.said_between(heard_ms - LATELY_MS, heard_ms + WORD_MS)
+
     def pause(self, epoch: int) -> None:
         """Let the caller hear silence at once."""
         if self.playback.epoch == epoch:
@@ -353,18 +398,6 @@ class Speaking:
             return
         if self._making is not None:
             self._making.cancel()
-    @property
-    def is_audible(self) -> bool:
-        """Whether the agent is heard, or paused while it is."""
-        return self._is_audible
-
-    def said_lately(self) -> str:
-        """Return the words whose sound may still be on its way back to the caller's microphone."""
-        if self._reply is None:
-            return ""
-        heard_ms = self.playback.heard_ms()
-        return self._reply.timeline.said_between(heard_ms - LATELY_MS, heard_ms + WORD_MS)
-
         self._hush(reply)
         was_paused = self.playback.is_paused
         was_audible = self._is_audible

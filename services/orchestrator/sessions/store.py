@@ -25,6 +25,8 @@ class SessionRecord:
     last_epoch: int = 0
     turns: int = 0
     messages: list[dict[str, Any]] = field(default_factory=list)
+    language: str = ""
+    """BCP 47 tag of the language it was left in; empty: the agent's first."""
 
     def to_json(self) -> str:
         """Return the record as JSON text."""

@@ -9,10 +9,11 @@ from voice.common.v1 import common_pb2
 from voice.tts.v1 import tts_pb2
 
 from services.common.audio import AudioFormat
-from services.orchestrator.agent import Agent
+from services.orchestrator.agent import Agent, Voice
 from services.orchestrator.stages.channels import Stages
 from services.orchestrator.stages.stream import StageError, StageStream, StreamHooks
 from services.orchestrator.timeline import TimedWord
+from services.orchestrator.wording.wording import SpokenPhrase
 
 STAGE = "tts"
 
@@ -31,8 +32,9 @@ class SpeechHooks:
 
 @dataclass(slots=True)
 class _Phrase:
-    text: str
+    said: SpokenPhrase
     traceparent: str
+    language: str = ""
     position_bytes: int = 0
     """Audio of the phrase that the present stream has sent."""
     told_bytes: int = 0
@@ -59,15 +61,25 @@ class Speech:
             **limits,
         )
 
-    def speak(self, epoch: int, phrase_id: int, text: str, traceparent: str = "", *, attempt: int = 0) -> None:
+    def speak(
+        self,
+        epoch: int,
+        phrase_id: int,
+        said: SpokenPhrase,
+        traceparent: str = "",
+        *,
+        attempt: int = 0,
+        language: str = "",
+    ) -> None:
         """Have a phrase of turn `epoch` spoken. `traceparent`: the turn's trace context.
 
+        `language`: one of the agent's, as a BCP 47 tag; empty: its first.
         `attempt`: which answer of the turn it belongs to; after one that was cancelled, the next needs a larger number.
         """
         if (epoch, attempt) != self._of:
             self._of = (epoch, attempt)
             self._phrases.clear()
-        phrase = self._phrases[phrase_id] = _Phrase(text, traceparent)
+        phrase = self._phrases[phrase_id] = _Phrase(said, traceparent, language)
         self.stream.send(self._text(phrase_id, phrase))
 
     def cancel(self, epoch: int, attempt: int = 0) -> None:
@@ -84,8 +96,13 @@ class Speech:
 
     def _text(self, phrase_id: int, phrase: _Phrase) -> bytes:
         epoch, attempt = self._of
-        message = tts_pb2.SynthesizeText(
-            turn_epoch=epoch, attempt=attempt, phrase_id=phrase_id, text=phrase.text, traceparent=phrase.traceparent
+        message = text_message(
+            phrase.said,
+            epoch,
+            phrase_id,
+            attempt=attempt,
+            traceparent=phrase.traceparent,
+            language=phrase.language,
         )
         return tts_pb2.SynthesizeRequest(text=message).SerializeToString()
 
@@ -124,8 +141,24 @@ class Speech:
             self._hooks.on_audio(response.turn_epoch, audio.phrase_id, pcm, audio.is_last, response.timing)
 
 
+def text_message(
+    said: SpokenPhrase, epoch: int, phrase_id: int, *, attempt: int = 0, traceparent: str = "", language: str = ""
+) -> tts_pb2.SynthesizeText:
+    """Return a phrase as the synthesis service takes it."""
+    return tts_pb2.SynthesizeText(
+        turn_epoch=epoch,
+        attempt=attempt,
+        phrase_id=phrase_id,
+        text=said.spoken.text,
+        traceparent=traceparent,
+        language=language,
+        style=said.style,
+        pause_ms=said.pause_ms,
+    )
+
+
 def tts_config(agent: Agent, audio_format: AudioFormat, session_id: str) -> bytes:
-    """Return the first request of a synthesis stream for `agent`, serialised."""
+    """Return the first request of a synthesis stream for `agent`, in all its languages, serialised."""
     voice = agent.voice
     config = tts_pb2.SynthesizeConfig(
         format=common_pb2.AudioFormat(
@@ -135,12 +168,26 @@ def tts_config(agent: Agent, audio_format: AudioFormat, session_id: str) -> byte
         language=agent.language_tag,
         speed=voice.speed,
         style=voice.style,
-        pronunciations=[
-            tts_pb2.Pronunciation(word=p.word, ipa=p.ipa)
-            if p.ipa
-            else tts_pb2.Pronunciation(word=p.word, respelling=p.respelling)
-            for p in voice.pronunciations
-        ],
+        pronunciations=_pronunciations(voice),
         session_id=session_id,
+        languages=[
+            tts_pb2.LanguageVoice(
+                language=other.tag,
+                voice=other.voice.name,
+                speed=other.voice.speed,
+                style=other.voice.style,
+                pronunciations=_pronunciations(other.voice),
+            )
+            for other in agent.languages
+        ],
     )
     return tts_pb2.SynthesizeRequest(config=config).SerializeToString()
+
+
+def _pronunciations(voice: Voice) -> list[tts_pb2.Pronunciation]:
+    return [
+        tts_pb2.Pronunciation(word=p.word, ipa=p.ipa)
+        if p.ipa
+        else tts_pb2.Pronunciation(word=p.word, respelling=p.respelling)
+        for p in voice.pronunciations
+    ]

@@ -34,11 +34,17 @@ class Call:
             audio=lambda raw, count: self.happened.append(("audio", (raw, count))),
             progress=lambda epoch, played_ms: self.happened.append(("progress", (epoch, played_ms))),
             dispatch=lambda event: self.happened.append(("event", event)),
+            switch_language=self.on_language,
             tool_result=self.on_tool_result,
             refuse=lambda code, message: self.happened.append((f"refused {code}", message)),
             end=lambda: self.happened.append(("end", None)),
         )
         self.input = CallerInput(FORMAT, hooks, burst_ms=self.burst_ms, max_chunk_ms=MAX_CHUNK_MS)
+
+    def on_language(self, tag: str) -> None:
+        if tag == "fr":
+            raise InvalidInput("this agent speaks en-US, es-ES")
+        self.happened.append(("language", tag))
 
     def on_tool_result(self, result: pb.ToolResult) -> None:
         if result.call_id == "unknown":
@@ -101,6 +107,7 @@ def test_controls(request_: pb.ConverseRequest, happened: tuple[str, object]) ->
         (pb.ConverseRequest(start=pb.StartConversation(agent="a")), "start may only come first"),
         (pb.ConverseRequest(text_input=pb.TextInput()), "empty"),
         (pb.ConverseRequest(text_input=pb.TextInput(text=" \n ")), "empty"),
+        (pb.ConverseRequest(text_input=pb.TextInput(text="bonjour", language="fr")), "speaks en-US, es-ES"),
         (pb.ConverseRequest(text_input=pb.TextInput(text="a" * (MAX_TEXT_CHARS + 1))), f"at most {MAX_TEXT_CHARS}"),
         (pb.ConverseRequest(tool_result=pb.ToolResult(call_id="unknown")), "no such call"),
         (common_pb2.AudioFormat(sample_rate_hz=3).SerializeToString(), ""),
@@ -112,6 +119,12 @@ def test_what_cannot_be_used_is_refused_and_the_call_goes_on(request_: pb.Conver
     assert [kind for kind, _ in happened] == [REFUSED]
     assert told in str(happened[0][1])
     assert call.send(encode_audio(PCM))[0][0] == "audio"
+
+
+def test_typed_text_may_name_its_language() -> None:
+    caller = Call()
+    caller.input.on_message(pb.ConverseRequest(text_input=pb.TextInput(text="hola", language="es")).SerializeToString())
+    assert caller.happened == [("language", "es"), ("event", ev.TextTyped("hola"))]
 
 
 def test_good_audio_before_bad_is_not_lost() -> None:

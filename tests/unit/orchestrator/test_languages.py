@@ -145,7 +145,7 @@ def test_a_language_that_is_not_the_agents_is_not_gone_on_in(call: CallLanguages
 
 def test_an_agent_of_one_language_stays_in_it() -> None:
     one = CallLanguages(agent())
-    assert one.hear("es") == ""
+    assert one.hear("es") == "es"
     assert not one.settle()
     assert one.agent.language == "en-US"
 

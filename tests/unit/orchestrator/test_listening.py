@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,7 +12,8 @@ from voice.turn.v1 import turn_pb2
 
 from services.common.audio import AudioFormat
 from services.orchestrator import listening
-from services.orchestrator.agent import Agent
+from services.orchestrator.agent import Agent, Turns
+from services.orchestrator.languages import CallLanguages
 from services.orchestrator.listening import Listening, ListeningHooks
 from services.orchestrator.stages.stream import StreamHooks
 
@@ -33,18 +35,24 @@ class Wire:
     send_audio = send
 
 
-@pytest.mark.parametrize("uses_grammar", [True, False])
-def test_a_grammar_counts_only_where_the_recogniser_uses_it(
-    monkeypatch: pytest.MonkeyPatch, uses_grammar: bool
-) -> None:
+def listen(
+    monkeypatch: pytest.MonkeyPatch, agent: Agent, on_hypothesis: Callable[[Any], str]
+) -> tuple[Listening, Any, Any]:
+    """Return the ears of a call, and the wires to recogniser and turn detector."""
     monkeypatch.setattr(listening, "StageStream", Wire)
     settings = SimpleNamespace(stage_ready_ms=1000, stage_grace_ms=1000)
     stages: Any = SimpleNamespace(settings=settings)
     ignore: Any = lambda *told: None  # noqa: E731
-    hooks = ListeningHooks(ignore, lambda response: response.hypothesis.text, ignore, ignore, ignore, ignore)
-    ears = Listening(stages, AGENT, AudioFormat(16000), "s", hooks)
-    recogniser: Any = ears.asr
-    detector: Any = ears.turn
+    hooks = ListeningHooks(ignore, on_hypothesis, lambda text: text, ignore, ignore, ignore, ignore)
+    ears = Listening(stages, CallLanguages(agent), AudioFormat(16000), "s", hooks)
+    return ears, ears.asr, ears.turn
+
+
+@pytest.mark.parametrize("uses_grammar", [True, False])
+def test_a_grammar_counts_only_where_the_recogniser_uses_it(
+    monkeypatch: pytest.MonkeyPatch, uses_grammar: bool
+) -> None:
+    _, recogniser, detector = listen(monkeypatch, AGENT, lambda response: response.hypothesis.text)
     ready = asr_pb2.AsrReady(uses_grammar=uses_grammar)
     recogniser.hooks.on_response(asr_pb2.RecognizeResponse(ready=ready).SerializeToString())
     said = asr_pb2.Hypothesis(text="book an appointment", confidence=0.9)
@@ -52,3 +60,76 @@ def test_a_grammar_counts_only_where_the_recogniser_uses_it(
     update = turn_pb2.DetectRequest.FromString(detector.sent[-1]).hypothesis
     assert update.text == "book an appointment"
     assert update.has_grammar is uses_grammar
+
+
+SEVERAL = Agent.model_validate(
+    {
+        "name": "desk",
+        "prompt": "p",
+        "asr": {"key_terms": [{"text": "Willow"}]},
+        "languages": [
+            {"tag": "es-ES", "asr": {"key_terms": [{"text": "Sauce"}]}, "turn": {"min_endpointing_delay_ms": 400}},
+            {"tag": "de-DE"},
+        ],
+    }
+)
+
+
+def test_recogniser_and_turn_detector_are_told_all_languages(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, recogniser, detector = listen(monkeypatch, SEVERAL, lambda response: "")
+    heard = asr_pb2.RecognizeRequest.FromString(recogniser.hooks.config()).config
+    assert (heard.language, list(heard.languages)) == ("en-US", ["en-US", "es-ES", "de-DE"])
+    assert [term.text for term in heard.key_terms] == ["Willow", "Sauce"]
+    rules = turn_pb2.DetectRequest.FromString(detector.hooks.config()).config
+    assert [(one.language, one.min_endpointing_delay_ms) for one in rules.languages] == [("es-ES", 400), ("de-DE", 0)]
+
+
+def test_an_agent_of_one_language_asks_for_no_choice(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, recogniser, detector = listen(monkeypatch, AGENT, lambda response: "")
+    assert not asr_pb2.RecognizeRequest.FromString(recogniser.hooks.config()).config.languages
+    assert not turn_pb2.DetectRequest.FromString(detector.hooks.config()).config.languages
+
+
+@pytest.mark.parametrize(
+    ("told_apart", "unheard"), [([], 2), (["en-US", "de-DE"], 1), (["en-US", "es-ES", "de-DE"], 0)]
+)
+def test_languages_that_the_recogniser_cannot_tell_are_warned_of(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, told_apart: list[str], unheard: int
+) -> None:
+    ears, recogniser, _ = listen(monkeypatch, SEVERAL, lambda response: "")
+    ready = asr_pb2.AsrReady(languages=told_apart)
+    recogniser.hooks.on_response(asr_pb2.RecognizeResponse(ready=ready).SerializeToString())
+    assert ears.heard_languages == tuple(told_apart)
+    warned: list[Any] = [record for record in caplog.records if "apart" in record.message]
+    assert [len(record.languages) for record in warned] == ([unheard] if unheard else [])
+
+
+def test_the_turn_detector_reads_a_text_in_its_language(monkeypatch: pytest.MonkeyPatch) -> None:
+    def heard(response: asr_pb2.RecognizeResponse) -> str:
+        response.hypothesis.language = "es-ES"  # as the session finds it to be
+        return response.hypothesis.text
+
+    _, recogniser, detector = listen(monkeypatch, SEVERAL, heard)
+    said = asr_pb2.Hypothesis(text="quisiera", language="es")
+    recogniser.hooks.on_response(asr_pb2.RecognizeResponse(turn_epoch=1, hypothesis=said).SerializeToString())
+    assert turn_pb2.DetectRequest.FromString(detector.sent[-1]).hypothesis.language == "es-ES"
+
+
+def test_the_turn_detector_is_told_what_the_agent_asked_for_once_it_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    ears, _, detector = listen(monkeypatch, AGENT, lambda response: "")
+    ears.agent_speaks(True, 1, "")
+    ears.agent_speaks(False, 1, "Thank you. What is your phone number?")
+    states = [turn_pb2.DetectRequest.FromString(raw).agent_state for raw in detector.sent]
+    assert [(state.speaking, state.expects) for state in states] == [
+        (True, turn_pb2.EXPECTED_ANSWER_UNSPECIFIED),
+        (False, turn_pb2.EXPECTED_ANSWER_PHONE_NUMBER),
+    ]
+    again = turn_pb2.DetectRequest.FromString(next(iter(detector.hooks.replay()))).agent_state
+    assert again.expects == turn_pb2.EXPECTED_ANSWER_PHONE_NUMBER
+
+
+@pytest.mark.parametrize("adapts", [True, False])
+def test_the_turn_detector_learns_unless_the_agent_says_no(monkeypatch: pytest.MonkeyPatch, adapts: bool) -> None:
+    agent = AGENT.model_copy(update={"turn": Turns(adapts=adapts)})
+    _, _, detector = listen(monkeypatch, agent, lambda response: "")
+    assert turn_pb2.DetectRequest.FromString(detector.hooks.config()).config.fixed_endpointing is not adapts
