@@ -81,6 +81,10 @@ class Timeline:
         """Return the words whose audio lies wholly before `played_ms`, as one text."""
         return " ".join(part for part in self.heard(played_ms) if part)
 
+    def said_between(self, begin_ms: float, end_ms: float) -> str:
+        """Return the words whose audio ends within that part of the reply's audio."""
+        return self.heard_text(end_ms)[len(self.heard_text(begin_ms)) :].strip()
+
     def restart_ms(self, played_ms: float, *, at_clause: bool = False) -> float:
         """Return where to go on after `played_ms`: at the beginning of the word that was cut, or of its clause.
 
@@ -90,10 +94,6 @@ class Timeline:
         for phrase in self._phrases.values():
             if began_ms <= played_ms < began_ms + phrase.audio_ms:
                 return began_ms + _restart_ms(phrase, played_ms - began_ms, at_clause)
-    def said_between(self, begin_ms: float, end_ms: float) -> str:
-        """Return the words whose audio ends within that part of the reply's audio."""
-        return self.heard_text(end_ms)[len(self.heard_text(begin_ms)) :].strip()
-
             began_ms += phrase.audio_ms
         return played_ms
 
