@@ -71,6 +71,11 @@ class Route(Part):
     """Likeness to an example from which a request counts as simple."""
 
 
+def _check_route(fast_model: str, route: Route) -> None:
+    if fast_model and not (route.examples or route.keywords):
+        raise ValueError("route: give examples or keywords of what fast_model answers")
+
+
 class Model(Part):
     """Which model or script answers, and how it samples."""
 
@@ -88,8 +93,7 @@ class Model(Part):
 
     @model_validator(mode="after")
     def _knows_what_is_simple(self) -> Model:
-        if self.fast_model and not (self.route.examples or self.route.keywords):
-            raise ValueError("route: give examples or keywords of what fast_model answers")
+        _check_route(self.fast_model, self.route)
         return self
 
 
@@ -145,6 +149,20 @@ class LanguageModel(Part):
     """Which model or script answers in one language."""
 
     model: str = ""
+    fast_model: str = ""
+    """Examples of what is simple are in one language: without this, `model` answers all in another."""
+    route: Route = Route()
+
+    @model_validator(mode="after")
+    def _knows_what_is_simple(self) -> LanguageModel:
+        _check_route(self.fast_model, self.route)
+        return self
+
+    def over(self, model: Model) -> Model:
+        """Return the agent's model with what answers in this language."""
+        return model.model_copy(
+            update={"model": self.model or model.model, "fast_model": self.fast_model, "route": self.route}
+        )
 
 
 class LanguageTurns(Part):
@@ -292,7 +310,7 @@ class Agent(Part):
                 "phrases": other.phrases,
                 "fillers": other.fillers,
                 "tools": tuple(tool.model_copy(update={"fillers": None}) for tool in self.tools),
-                "llm": self.llm.model_copy(update={"model": other.llm.model or self.llm.model}),
+                "llm": other.llm.over(self.llm),
                 "turn": other.turn.over(self.turn),
             }
         )

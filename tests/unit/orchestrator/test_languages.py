@@ -71,6 +71,18 @@ def test_the_first_language_has_its_own_sentences_too() -> None:
     assert agent(language="auto").phrase(Phrase.GOODBYE) == "Goodbye."
 
 
+def test_what_is_simple_is_told_by_examples_of_the_language() -> None:
+    english = {"model": "large", "fast_model": "small", "route": {"examples": ["when do you open"]}}
+    french = {"tag": "fr-FR", "llm": {"fast_model": "petit", "route": {"keywords": ["horaires"]}}}
+    both = agent(SPANISH, french, llm=english)
+    assert both.in_language("en-US").llm.fast_model == "small"
+    assert (both.in_language("es-ES").llm.model, both.in_language("es-ES").llm.fast_model) == ("citas", "")
+    petit = both.in_language("fr-FR").llm
+    assert (petit.model, petit.fast_model, petit.route.keywords) == ("large", "petit", ("horaires",))
+    with pytest.raises(ValueError, match="examples or keywords"):
+        agent({"tag": "fr-FR", "llm": {"fast_model": "petit"}})
+
+
 def test_delays_are_the_languages_or_the_agents() -> None:
     german = {"tag": "de-DE", "turn": {"max_endpointing_delay_ms": 4000}}
     turn = agent(german, turn={"min_endpointing_delay_ms": 300, "speech_threshold": 0.6}).in_language("de-DE").turn
