@@ -260,6 +260,10 @@ STAGE_REFUSED = Counter(
     "parley.stage.refused", "{stream}", "requests turned away: full, not ready, or about to stop", {"stage": _STAGE},
     service="",
 )  # fmt: skip
+LLM_ROUTES = Counter(
+    "parley.llm.routes", "{generation}", "generations asked for where an agent has two models, guesses included",
+    {"route": OneOf("fast", "large")},
+)  # fmt: skip
 LLM_TOKENS = Counter(
     "parley.llm.tokens", "{token}", "tokens, where the engine counts them; `cached` are among `prompt`",
     {"kind": OneOf("prompt", "completion", "cached")}, service="llm",
@@ -294,7 +298,7 @@ METRICS: tuple[Metric, ...] = (
     SPECULATION_HIDDEN, SPECULATION_TOKENS_WASTED,
     TOOL_TIME, TOOL_FILLERS, TOOL_AHEAD,
     CALLS_ACTIVE, CALLS_STARTED, CALLS_REFUSED, CALLS_ENDED, CALLS_DROPPED_OFF,
-    STAGE_HOP, STREAMS_ACTIVE, STAGE_REFUSED, LLM_TOKENS, LLM_TOKENS_PER_SECOND,
+    STAGE_HOP, STREAMS_ACTIVE, STAGE_REFUSED, LLM_ROUTES, LLM_TOKENS, LLM_TOKENS_PER_SECOND,
     ASR_CONFIDENCE, ASR_PARTIAL_REVISIONS, ASR_RTF, TTS_RTF, LOOP_LAG,
 )  # fmt: skip
 """All of them, in the order of the page."""

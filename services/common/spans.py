@@ -39,6 +39,7 @@ LINES = (
     Line("phrase_wait", "the first phrase was whole and handed to synthesis"),
     Line("tts_queue", "the synthesis server began with it: its own queue time, 0 where its engine does not say", "tts"),
     Line("tts_first_audio", "its first audio arrived", "tts"),
+    Line("min_gap", "the agent's shortest gap was over; absent where the audio came after it"),
     Line("playback_lead", "its first frame was handed to the caller's stream"),
     Line("transit_out", "the frame was received: the other half of the round trip, 0 where nothing is acknowledged"),
 )
@@ -46,7 +47,7 @@ LINES = (
 LINE_NAMES = tuple(line.name for line in LINES)
 (
     CAPTURE, TRANSIT_IN, VAD_HOLD, TURN_DECISION, ASR_FINALIZATION, COMMIT, PROMPT_BUILDING, LLM_QUEUE,
-    LLM_FIRST_TOKEN, PHRASE_WAIT, TTS_QUEUE, TTS_FIRST_AUDIO, PLAYBACK_LEAD, TRANSIT_OUT,
+    LLM_FIRST_TOKEN, PHRASE_WAIT, TTS_QUEUE, TTS_FIRST_AUDIO, MIN_GAP, PLAYBACK_LEAD, TRANSIT_OUT,
 ) = LINE_NAMES  # fmt: skip
 
 # --- spans ------------------------------------------------------------------------------------------------------------
@@ -160,6 +161,7 @@ DECISION_PROBABILITY = "parley.turn.probability"
 DECISION_DELAY_MS = "parley.turn.delay_ms"
 DECISION_REASON = "parley.turn.reason"
 SPECULATIVE = "parley.llm.speculative"
+LLM_ROUTE = "parley.llm.route"
 PHRASE_ID = "parley.tts.phrase_id"
 PHRASE_CHARS = "parley.tts.chars"
 PII_USER_TEXT = "parley.pii.user_text"
@@ -217,6 +219,7 @@ ATTRIBUTES = {
     DECISION_DELAY_MS: "silence that was waited for, in the caller's audio",
     DECISION_REASON: "`complete`, `delay` or `max_delay`",
     SPECULATIVE: "whether the generation was asked for before it was certain to be wanted",
+    LLM_ROUTE: "`fast` or `large`: which of the agent's models answers; absent where it has one",
     PHRASE_ID: "number of the phrase in its turn",
     PHRASE_CHARS: "its length",
     PII_USER_TEXT: "what the caller said; only with consent and setting",

@@ -19,8 +19,9 @@ from services.common.audio import AudioFormat
 from services.orchestrator.agent import Agent
 from services.orchestrator.stages.channels import Stages
 from services.orchestrator.stages.stream import failure_of
-from services.orchestrator.stages.tts import tts_config
+from services.orchestrator.stages.tts import text_message, tts_config
 from services.orchestrator.timeline import TimedWord
+from services.orchestrator.wording.wording import SpokenPhrase, whole
 
 log = logging.getLogger(__name__)
 
@@ -71,18 +72,19 @@ class CannedSpeech:
             return
         voice = (engine, config)
         if voice not in self._rendering:
-            task = asyncio.create_task(self._render(config, missing), name="canned-speech")
+            phrases = [whole(text, agent.language_tag) for text in missing]
+            task = asyncio.create_task(self._render(config, missing, phrases), name="canned-speech")
             self._rendering[voice] = task
             task.add_done_callback(lambda _: self._rendering.pop(voice, None))
         await asyncio.shield(self._rendering[voice])
 
-    async def _render(self, config: bytes, texts: list[str]) -> None:
+    async def _render(self, config: bytes, texts: list[str], phrases: list[SpokenPhrase]) -> None:
         call: Any = self._stages.call("tts", is_traced=False)  # for all calls
         try:
             async with asyncio.timeout(DEADLINE_S):
                 await call.write(config)
-                for number, text in enumerate(texts):
-                    message = tts_pb2.SynthesizeText(turn_epoch=1, phrase_id=number, text=text)
+                for number, phrase in enumerate(phrases):
+                    message = text_message(phrase, 1, number)
                     await call.write(tts_pb2.SynthesizeRequest(text=message).SerializeToString())
                 await self._collect(call, config, texts)
         except Exception as error:  # rubbish included: what goes wrong here must cost no call

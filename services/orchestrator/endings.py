@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 
 from services.orchestrator import messages
@@ -28,12 +29,22 @@ class Endings:
         self._trace = trace
         self._round_trip = RoundTrip()
         self._awaiting: asyncio.Event | None = None
+        self._gap_over_s = 0.0
+
+    def gap_ms(self, reply: Reply, min_gap_ms: int) -> float:
+        """Return how long the first audio of `reply` has to wait, so that it comes `min_gap_ms` after the caller's last."""
+        now_s, arrived_s = time.monotonic(), reply.marks.arrived_s
+        last_s = -math.inf if arrived_s is None else arrived_s - reply.marks.capture_ms / 1000
+        self._gap_over_s = last_s + min_gap_ms / 1000
+        return max(0.0, (self._gap_over_s - now_s) * 1000)
 
     def began(self, reply: Reply | None, epoch: int) -> None:
         """Note that the first frame of turn `epoch` left."""
         now_s = time.monotonic()
         self._round_trip.sent(epoch, now_s)
         if reply is not None:
+            if reply.marks.at_s.get("audio", math.inf) < self._gap_over_s:
+                reply.marks.mark("released", min(now_s, self._gap_over_s))
             reply.marks.mark("played", now_s)
 
     def paused(self) -> None:

@@ -23,6 +23,7 @@ MARKS = {
     "token": spans.LLM_FIRST_TOKEN,
     "phrase_sent": spans.PHRASE_WAIT,
     "audio": spans.TTS_FIRST_AUDIO,
+    "released": spans.MIN_GAP,
     "played": spans.PLAYBACK_LEAD,
 }
 """Each moment, in order, with the line that it ends."""

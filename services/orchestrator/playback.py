@@ -62,14 +62,16 @@ class Playback:
         self._farthest_ms = 0.0
         self._unbroken_ms = 0.0
         self._has_begun = False
+        self._held_until_s = 0.0
         self._is_paused = False
         self._paused_s = 0.0
         self._is_finished = False
         self._cancel_timer()
 
-    def begin(self, epoch: int) -> None:
-        """Start over for turn `epoch`."""
+    def begin(self, epoch: int, hold_ms: float = 0.0) -> None:
+        """Start over for turn `epoch`, whose first frame is held back for `hold_ms`."""
         self._reset(epoch)
+        self._held_until_s = self._loop.time() + hold_ms / 1000
 
     def push(self, pcm: bytes) -> None:
         """Add audio of the current turn."""
@@ -180,13 +182,17 @@ class Playback:
         self._timer = None
         if self._is_paused:
             return
-        while self._buffer:
+        while self._buffer and not self._is_paused:  # what is told of a frame may pause it
+            held_ms = 0.0 if self._has_begun else (self._held_until_s - self._loop.time()) * 1000
+            if held_ms > 0:
+                self._schedule(held_ms)
+                return
             ahead_ms = self.sent_ms - self.position_ms()
             if ahead_ms > LEAD_MS - FRAME_MS:
                 self._schedule(ahead_ms - (LEAD_MS - FRAME_MS))
                 return
             self._send(self._next_frame())
-        if self._is_finished:
+        if self._is_finished and not self._is_paused:
             left_ms = self.sent_ms - self.position_ms()
             if left_ms > DONE_TOLERANCE_MS:
                 self._schedule(left_ms)

@@ -19,6 +19,7 @@ class OrchestratorSettings(ServiceSettings):
     asr_target: str = Field("127.0.0.1:50051", description="gRPC target of speech recognition.")
     turn_target: str = Field("127.0.0.1:50052", description="gRPC target of turn detection.")
     llm_target: str = Field("127.0.0.1:50053", description="gRPC target of the language model.")
+    llm_fast_target: str = Field("", description="gRPC target of agents' fast_model; empty: llm_target has both.")
     tts_target: str = Field("127.0.0.1:50054", description="gRPC target of speech synthesis.")
     agents_dir: Path = Field(Path("agents"), description="Directory of agent files, *.yaml.")
     redis_url: str = Field("", description="Where sessions are kept; empty: in this process, and lost with it.")
@@ -42,7 +43,10 @@ class OrchestratorSettings(ServiceSettings):
 
     filler_after_ms: int = Field(400, gt=0, description="Silence while a tool runs, after which a filler is said.")
     filler_every_ms: int = Field(
-        4_000, gt=0, le=15_000, description="Silence before the second filler; each further one is half as long again."
+        4_000,
+        gt=0,
+        le=15_000,
+        description="Silence before the second filler; each further one is half as long again.",
     )
 
     idle_ms: int = Field(20_000, gt=0, description="Silence after which the agent asks whether the caller is there.")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+
+from services.orchestrator.wording.spoken import Spoken
 
 MS_PER_CHAR = 65
 """Pace of speech where nothing better is known: about 150 words of 6 characters, spaces included, a minute."""
@@ -22,10 +24,16 @@ class TimedWord:
 
 @dataclass(slots=True)
 class _Phrase:
-    text: str
+    spoken: Spoken
     audio_ms: float = 0.0
     is_complete: bool = False
     words: list[TimedWord] = field(default_factory=list)
+    """Their places in the text are those of what is written."""
+
+    @property
+    def text(self) -> str:
+        """As it is written."""
+        return self.spoken.written
 
 
 class Timeline:
@@ -34,10 +42,10 @@ class Timeline:
     def __init__(self) -> None:
         self._phrases: dict[int, _Phrase] = {}
 
-    def add_phrase(self, text: str) -> int:
-        """Add the next phrase; return its number, counted from 0."""
+    def add_phrase(self, phrase: Spoken | str) -> int:
+        """Add the next phrase, which is written as it is said where it is a mere text; return its number, from 0."""
         number = len(self._phrases)
-        self._phrases[number] = _Phrase(text)
+        self._phrases[number] = _Phrase(phrase if isinstance(phrase, Spoken) else Spoken.of(phrase))
         return number
 
     def add_audio(self, phrase_id: int, audio_ms: float, *, is_last: bool = False) -> None:
@@ -47,14 +55,20 @@ class Timeline:
             phrase.is_complete |= is_last
 
     def add_words(self, phrase_id: int, words: Sequence[TimedWord]) -> None:
-        """Add word timings of a phrase: a long one is synthesised in parts. Unknown phrases are ignored."""
+        """Add timings of the words that are said: a long phrase is synthesised in parts. Unknown phrases are ignored."""
         if (phrase := self._phrases.get(phrase_id)) is not None:
-            phrase.words.extend(words)
+            written_end = phrase.spoken.written_end
+            phrase.words.extend(replace(word, char_end=written_end(word.char_end)) for word in words)
 
     @property
     def text(self) -> str:
         """All that the reply was meant to say so far."""
         return " ".join(phrase.text for phrase in self._phrases.values())
+
+    @property
+    def texts(self) -> list[str]:
+        """What it was meant to say so far, phrase by phrase."""
+        return [phrase.text for phrase in self._phrases.values()]
 
     @property
     def phrase_count(self) -> int:
@@ -80,6 +94,15 @@ class Timeline:
     def heard_text(self, played_ms: float) -> str:
         """Return the words whose audio lies wholly before `played_ms`, as one text."""
         return " ".join(part for part in self.heard(played_ms) if part)
+
+    def phrases_between(self, begin_ms: float, end_ms: float) -> set[int]:
+        """Return the numbers of the phrases that sound in that part of the reply's audio."""
+        found, began_ms = set(), 0.0
+        for number, phrase in self._phrases.items():
+            if began_ms < end_ms and began_ms + phrase.audio_ms > begin_ms:
+                found.add(number)
+            began_ms += phrase.audio_ms
+        return found
 
     def said_between(self, begin_ms: float, end_ms: float) -> str:
         """Return the words whose audio ends within that part of the reply's audio."""
@@ -121,8 +144,8 @@ def _heard_part(phrase: _Phrase, played_ms: float) -> str:
     if not phrase.audio_ms:
         return ""
     # No word timings, or not yet: assume an even pace, and count whole words only.
-    whole_ms = phrase.audio_ms
+    whole_ms, said = phrase.audio_ms, phrase.spoken.text
     if not phrase.is_complete:  # what is still to come is not known
-        whole_ms = max(whole_ms, len(phrase.text) * MS_PER_CHAR)
-    cut = int(len(phrase.text) * min(1.0, played_ms / whole_ms))
-    return phrase.text[:cut].rpartition(" ")[0]
+        whole_ms = max(whole_ms, len(said) * MS_PER_CHAR)
+    cut = int(len(said) * min(1.0, played_ms / whole_ms))
+    return phrase.text[: phrase.spoken.written_end(said.rfind(" ", 0, cut))].rstrip()

@@ -171,6 +171,12 @@ class CallTrace:
             turn.span.fail(outcome.removeprefix("failed: "))
         self._end_turn(epoch, outcome or "answer")
 
+    def routed(self, epoch: int, route: str) -> None:
+        """Note which of the agent's models answers a turn."""
+        turn = self._turns.get(epoch)
+        if turn is not None and turn.is_open:
+            turn.span.attributes[spans.LLM_ROUTE] = route
+
     def _tell_lines(self, turn: SpanContext, epoch: int, lines: Sequence[Line]) -> None:
         if not lines:
             return

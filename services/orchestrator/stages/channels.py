@@ -75,6 +75,15 @@ class Stages:
             self._health_channels[stage] = grpc.aio.insecure_channel(target, options=_OPTIONS)
             self._methods[stage] = channel.stream_stream(METHODS[stage])
         self._prefill = self._channels["llm"].unary_unary(PREFILL)
+        if self.has_fast_model:  # down, it fails at once, and the other one answers: nobody waits for it, or watches it
+            channel = grpc.aio.insecure_channel(self.settings.llm_fast_target, options=_BALANCED)
+            self._channels["llm_fast"] = channel
+            self._methods["llm_fast"] = channel.stream_stream(METHODS["llm"])
+
+    @property
+    def has_fast_model(self) -> bool:
+        """Whether agents' small models have a server of their own, which `call` knows as `llm_fast`."""
+        return bool(self.settings.llm_fast_target)
 
     async def close(self) -> None:
         """Close the channels."""

@@ -19,6 +19,7 @@ from services.orchestrator.tracing import CallTrace, Open
 log = logging.getLogger(__name__)
 
 STAGE = "llm"
+FAST_STAGE = "llm_fast"
 WARM_S = 5.0
 EARLY_S = 5.0
 """How long an early stream is good: the service closes one that sends no config."""
@@ -53,8 +54,14 @@ class ModelLine:
             self._early = None
             self._conclude("discarded")
 
-    def take(self) -> Any:
-        """Return a stream without a config: the early one where it is fresh, otherwise a new one."""
+    def take(self, *, is_fast: bool = False) -> Any:
+        """Return a stream without a config: the early one where it is fresh, otherwise a new one.
+
+        `is_fast`: to the server of the small model, where it has one of its own.
+        """
+        if is_fast and self._stages.has_fast_model:
+            self.drop()
+            return self._stages.call(FAST_STAGE, tenant=self._tenant)
         early = self._early
         if early is not None and not early.done() and self._loop.time() - self._opened_s <= EARLY_S:
             self._early = None

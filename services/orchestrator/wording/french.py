@@ -100,6 +100,7 @@ FRENCH = Language(
         closing_abbreviations=frozenset({"etc"}),
     ),
     guidance="Tu parles, tu n'écris pas : réponds en {count} phrases courtes au plus, sauf si on te demande davantage.",
+    guidance_form=_FEMININE,
     ordinals={
         "er": "ordinal-masculine", "re": "ordinal-feminine", "ère": "ordinal-feminine", "e": "ordinal-masculine",
         "ème": "ordinal-masculine",

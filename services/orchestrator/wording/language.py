@@ -125,6 +125,8 @@ class Language:
     breathing: Breathing
     guidance: str
     """What a model is told about the length of an answer; {count} is a number in words."""
+    guidance_form: str = CARDINAL
+    """Form of that number."""
     day_first: bool = True
     """Whether 3/5/2026 is in May."""
     ordinals: Mapping[str, str] = field(default_factory=dict)

@@ -106,6 +106,7 @@ SPANISH = Language(
         closing_abbreviations=frozenset({"etc"}),
     ),
     guidance="Estás hablando, no escribiendo: responde en {count} frases cortas como máximo, salvo que te pidan más.",
+    guidance_form=_FEMININE,
     ordinals={
         "º": "ordinal-masculine", "ª": "ordinal-feminine", ".º": "ordinal-masculine", ".ª": "ordinal-feminine",
         "er": "ordinal-masculine-adjective",

@@ -46,8 +46,6 @@ class Wording:
         self._pause_ms = 0
         self._unsaid = ""
         self._is_in_code = False
-        self.sentences = 0
-        """Sentences given so far."""
 
     def push(self, delta: str) -> list[SpokenPhrase]:
         """Add text; return the phrases that are now whole, in order."""
@@ -91,7 +89,6 @@ class Wording:
             spoken, self._unsaid = spoken.after(self._unsaid), ""
         said = SpokenPhrase(spoken, self._style, self._pause_ms)
         self._pause_ms = 0
-        self.sentences += said.ends_sentence
         return said
 
 
