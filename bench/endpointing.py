@@ -104,7 +104,7 @@ async def _measure(calls: Sequence[Call], policies: Sequence[Policy]) -> dict[st
             | summary([one for one in found[name] if first <= one.number < last])
             for name in (OURS, "without learning")
             for first, last in ((0, 3), (3, 6), (6, TURNS))
-            if name in found
+            if name in found and any(one.number >= first for one in found[name])
         ],
         "ratios": {key: _ratio(ours[key], timer[key]) for key in ("cut_off_share", "delay_p50_ms")},
     }
@@ -143,13 +143,15 @@ def _ratio(ours: float | None, other: float | None) -> float | None:
 def tables(result: Mapping[str, Any]) -> list[tuple[str, Sequence[str], list[list[str]]]]:
     """Return what a person is told."""
     columns = ("turns cut off", "of them all", "delay p50", "p90", "mean")
-    title = f"endpointing: {result['turns']} turns, {result['pauses']} pauses (p50 {result['pause_p50_ms']} ms)"
+    title = f"endpointing: {result['turns']} turns"
+    if result["pauses"]:
+        title += f", {result['pauses']} pauses of p50 {result['pause_p50_ms']}, p90 {result['pause_p90_ms']} ms"
     rows = [[row["name"], *_cells(row)] for row in result["policies"]]
     made: list[tuple[str, Sequence[str], list[list[str]]]] = [(title, ("how turns end", *columns), rows)]
     if any(row["name"] != OURS for row in result["habits"]):
         rows = [[f"{row['habit']}: {row['name']}", *_cells(row)] for row in result["habits"]]
         made.append(("by the caller's habit", ("", *columns), rows))
-    if len(result["course"]) > 1:
+    if len(result["course"]) > 2:
         rows = [[f"turns {row['numbers']}: {row['name']}", *_cells(row)] for row in result["course"]]
         made.append(("in the course of a call", ("", *columns), rows))
     return made
