@@ -109,19 +109,14 @@ class Speculation:
     def heard(self, utterance: int, text: str, stable: str, confidence: float, at_s: float) -> None:
         """Take the recogniser's word on the turn: all its `text`, and the part of it that is `stable`.
 
-        `confidence`: 0 to 1, 0 where it is not known.
+        `confidence`: 0 to 1, 0 where it is not known. Of another utterance than `orders` was last told of: nothing.
         """
         if utterance != self._utterance:
-            self._renew(utterance)
+            return
         words = words_of(text, self._language)
         if words != self._words:
             self._words, self._since_s = words, at_s
         self._text, self._stable, self._confidence = text, stable, confidence
-
-    def _renew(self, utterance: int, *, goes_on: bool = True) -> None:
-        self._begin(utterance)
-        if not goes_on:
-            self._guesses = self._warmings = 0
 
     def orders(self, moment: Moment) -> list[Order]:
         """Return what to do now."""
@@ -129,7 +124,9 @@ class Speculation:
         if moment.utterance != self._utterance:
             if self._guessed:
                 found.append(Drop("unanswered"))
-            self._renew(moment.utterance, goes_on=moment.goes_on)
+            self._begin(moment.utterance)
+            if not moment.goes_on:
+                self._guesses = self._warmings = 0
         if not moment.utterance:
             return found
         if drop := self._drop(moment):

@@ -178,3 +178,32 @@ def test_a_report_of_a_call_that_nobody_made_is_dropped() -> None:
     history = History([Message("user", "hello")])
     history.add_report("a", "{}")
     assert roles(history) == ["user"]
+
+
+def test_a_fork_leaves_its_origin_as_it_is_until_it_is_adopted() -> None:
+    history = History([Message("user", "hello"), Message("assistant", "", [ToolCall("1", "look", "{}")])])
+    fork = history.fork()
+    said = fork.add(Message("user", "and more"))
+    assert len(history.messages) == 2
+    assert history.adopt(fork)
+    assert history.messages[-1] is said
+    assert len(history.messages) == 3
+
+
+@pytest.mark.parametrize("how", ["result", "cut", "added", "removed"])
+def test_a_fork_of_what_has_changed_since_is_not_adopted(how: str) -> None:
+    history = History([Message("user", "hello"), Message("assistant", "One two.", [ToolCall("1", "look", "{}")])])
+    fork = history.fork()
+    fork.add(Message("user", "and more"))
+    match how:
+        case "result":
+            history.add_result("1", "{}")
+        case "cut":
+            history.messages[1].content = "One"
+        case "added":
+            history.add(Message("assistant", "Are you there?"))
+        case "removed":
+            history.remove(history.messages[1])
+    before = history.to_json()
+    assert not history.adopt(fork)
+    assert history.to_json() == before

@@ -38,6 +38,18 @@ def marked(arrived_s: float | None = 10.0, capture_ms: float = 0.0, **at_s: floa
     return marks
 
 
+def test_what_was_done_on_a_guess_takes_no_time_of_the_turn() -> None:
+    turn = marked(stopped=10.2, turn_over=10.4, committed=10.41)
+    guessed = marked(None, asked=10.21, token=10.3, phrase_sent=10.31, audio=10.45)
+    guessed.join(turn)
+    guessed.mark("played", 10.46)
+    took_ms = {line.name: round(line.duration_ms) for line in guessed.lines(None)}
+    assert took_ms[spans.TURN_DECISION] == 200
+    assert took_ms[spans.PROMPT_BUILDING] == took_ms[spans.LLM_FIRST_TOKEN] == took_ms[spans.PHRASE_WAIT] == 0
+    assert took_ms[spans.TTS_FIRST_AUDIO] == 40
+    assert sum(took_ms.values()) == round(guessed.response_ms(None)) == 460
+
+
 def told(lines: list[Line]) -> dict[str, int]:
     return {line.name: round(line.duration_ms) for line in lines}
 
