@@ -1,7 +1,8 @@
 """Cut-offs against delay: how turns are ended, beside fixed timers on the same audio; out/bench/endpointing.json.
 
-Offline, in audio time, and the same on every machine but for the models' rounding: `python -m bench endpointing`, or
-`python -m bench.endpointing --recordings DIR_OF_WAVS` for recordings of one turn each, whose text nobody knows.
+Offline, in audio time, whatever else the machine does: `python -m bench endpointing`, or `python -m bench.endpointing
+--recordings DIR_OF_WAVS` for recordings of one turn each, whose text nobody knows. Words, pauses and timing are decided
+by a seed; espeak-ng's own noise is not, and may move a turn or two.
 """
 
 from __future__ import annotations
