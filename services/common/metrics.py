@@ -23,6 +23,8 @@ from services.common import spans
 OTHER = "other"
 MAX_AGENTS = 20
 """Agents that have series of their own, in the order in which a process meets them."""
+MAX_LANGUAGES = 20
+"""Languages that have, likewise."""
 
 BUCKETS_MS = (
     1, 2, 5, 10, 15, 20, 30, 40, 50, 75, 100, 150, 200, 250, 300, 400, 500, 600, 800, 900, 1000, 1250, 1500, 2000, 3000,
@@ -111,6 +113,8 @@ class Metric:
         if self.service not in ("", service):
             return
         values = {name: known.values for name, known in self.labels.items() if isinstance(known, OneOf)}
+        if len(values) < len(self.labels):
+            return  # what its series are called is not known yet
         if "stage" in values:
             values["stage"] = tuple(stage for stage in values["stage"] if stage == service)
         for chosen in product(*values.values()):
@@ -166,6 +170,7 @@ class UpDownCounter(Metric):
 
 
 _AGENT = FirstSeen(MAX_AGENTS)
+_LANGUAGE = FirstSeen(MAX_LANGUAGES)
 _STAGE = OneOf("asr", "turn", "llm", "tts", "orchestrator")
 
 # --- a turn -----------------------------------------------------------------------------------------------------------
@@ -188,6 +193,10 @@ OUTCOMES = OneOf("answer", "apology", "not_heard", "idle_prompt", "goodbye", "gr
 TURN_OUTCOMES = Counter(
     "parley.turn.outcomes", "{turn}", "turns of the agent, by what became of them", {"outcome": OUTCOMES}
 )
+TURN_LANGUAGES = Counter(
+    "parley.turn.languages", "{turn}", "turns of the agent, by the language it spoke (`auto`: the model decided)",
+    {"language": _LANGUAGE},
+)  # fmt: skip
 TURN_RESUMED = Counter("parley.turn.resumed", "{turn}", "turns that went on after they were thought, or called, over")
 BARGE_IN_TIME = Histogram(
     "parley.barge_in.time", "ms", "from the arrival of speech over the agent until the caller was told to be silent"
@@ -294,7 +303,8 @@ LOOP_LAG = Histogram(
 )  # fmt: skip
 
 METRICS: tuple[Metric, ...] = (
-    TURN_LINE, TURN_RESPONSE, ENDPOINTING_DELAY, TURN_OUTCOMES, TURN_RESUMED, BARGE_IN_TIME, INTERRUPTIONS, SPECULATION,
+    TURN_LINE, TURN_RESPONSE, ENDPOINTING_DELAY, TURN_OUTCOMES, TURN_LANGUAGES,
+    TURN_RESUMED, BARGE_IN_TIME, INTERRUPTIONS, SPECULATION,
     SPECULATION_HIDDEN, SPECULATION_TOKENS_WASTED,
     TOOL_TIME, TOOL_FILLERS, TOOL_AHEAD,
     CALLS_ACTIVE, CALLS_STARTED, CALLS_REFUSED, CALLS_ENDED, CALLS_DROPPED_OFF,
@@ -313,5 +323,6 @@ def turn_off() -> None:
 def turn_on(recorder_of: Mapping[str, Recorder]) -> None:
     """Let every instrument record; `recorder_of`: by name of the metric."""
     _AGENT.forget()
+    _LANGUAGE.forget()
     for metric in METRICS:
         metric.recorder = recorder_of[metric.name]

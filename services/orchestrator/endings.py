@@ -76,7 +76,13 @@ class Endings:
         self._hooks.send(messages.turn_summary(reply, heard, lines, response_ms))
         texts = TurnTexts(reply.user_text, reply.timeline.text, heard)
         self._trace.summarised(
-            reply.epoch, lines, reply.outcome, texts, interrupted=reply.interrupted, tool_calls=reply.tool_calls
+            reply.epoch,
+            lines,
+            reply.outcome,
+            texts,
+            interrupted=reply.interrupted,
+            tool_calls=reply.tool_calls,
+            language=reply.language,
         )
         self._hooks.summarised(reply, lines, response_ms)
         self._hooks.changed()

@@ -65,11 +65,10 @@ class CallLanguages:
         self._heard = found or self._heard
         return found
 
-    def settle(self) -> bool:
-        """Go on in the language of the utterance that is answered now; return whether that is another."""
-        before, self._agent = self._agent.language, self.expected
+    def settle(self) -> None:
+        """Go on in the language of the utterance that is answered now."""
+        self._agent = self.expected
         self._heard = ""
-        return self._agent.language != before
 
     def switch(self, tag: str) -> None:
         """Go on in a language that the caller named. Raises InvalidInput for one that the agent lacks."""

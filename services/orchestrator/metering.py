@@ -65,8 +65,9 @@ class CallMeter:
         if is_left and self._phase in _WAITING:
             metrics.CALLS_DROPPED_OFF.add(1, phase=self._phase.value)
 
-    def summarised(self, lines: Sequence[Line], response_ms: float, outcome: str) -> None:
+    def summarised(self, lines: Sequence[Line], response_ms: float, outcome: str, language: str) -> None:
         """Take a turn that is complete, as its summary tells it."""
+        metrics.TURN_LANGUAGES.add(1, language=language or "auto")
         kind = "failed" if outcome.startswith("failed: ") else outcome or "answer"
         metrics.TURN_OUTCOMES.add(1, outcome=kind)
         for line in lines:

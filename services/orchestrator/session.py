@@ -209,7 +209,7 @@ class Session:
         self._outbox.send(messages.going_away(grace_ms))
 
     def _on_summarised(self, reply: Reply, lines: Sequence[Line], response_ms: float) -> None:
-        self._meter.summarised(lines, response_ms, reply.outcome)
+        self._meter.summarised(lines, response_ms, reply.outcome, reply.language)
         self._keeper.log_turn(
             turn_entry(self.session_id, self.agent_name, reply.epoch, reply.outcome, lines, response_ms)
         )

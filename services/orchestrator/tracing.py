@@ -153,14 +153,24 @@ class CallTrace:
             turn.span.end(self._now_ns())
 
     def summarised(
-        self, epoch: int, lines: Sequence[Line], outcome: str, texts: TurnTexts, *, interrupted: bool, tool_calls: int
+        self,
+        epoch: int,
+        lines: Sequence[Line],
+        outcome: str,
+        texts: TurnTexts,
+        *,
+        interrupted: bool,
+        tool_calls: int,
+        language: str = "",
     ) -> None:
-        """Note that a turn is complete: its lines become spans, and its own span ends."""
+        """Note that a turn is complete: its lines become spans, and its own span ends. `language`: BCP 47."""
         turn = self._turns.get(epoch)
         if turn is None or not turn.is_open:
             return
         self._tell_lines(turn.span.context, epoch, lines)
         turn.span.attributes |= {spans.TURN_INTERRUPTED: interrupted, spans.TURN_TOOL_CALLS: tool_calls}
+        if language:
+            turn.span.attributes[spans.TURN_LANGUAGE] = language
         if self._tells_text:
             turn.span.attributes |= {
                 spans.PII_USER_TEXT: texts.user,
