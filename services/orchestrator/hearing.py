@@ -15,6 +15,9 @@ from services.common.audio import AudioFormat
 
 VAD_FRAME_MS = 32
 """The turn detector's frame. Audio is forwarded as soon as it completes one: 31 messages a second instead of 50."""
+HOLD_MS = 32
+"""How long a frame waits for the next one, to go out with it, while nobody speaks and the agent is silent: an onset may
+be noticed so much later, and two messages in five are saved. Whoever speaks, the agent too, is heard without it."""
 ASR_BATCH_MS = 100
 PRE_ROLL_MS = 250
 """Audio before the detected onset that the recogniser gets too: a soft first consonant is no speech to a VAD."""
@@ -63,6 +66,9 @@ class Hearing:
         self._total_bytes = 0
         self._turn_pending: list[bytes] = []
         self._turn_frames = 0
+        self._turn_due_bytes: int | None = None
+        self._hold_bytes = audio_format.byte_count(HOLD_MS)
+        self._agent_speaks = False
         self._turn_base_bytes = 0
         self._turn_lost_bytes: int | None = None
         self._asr_pending: list[bytes] = []
@@ -81,16 +87,37 @@ class Hearing:
         self._chunks.append(_Chunk(self._total_bytes, self._clock(), raw))
         self._turn_pending.append(raw)
         frames = (self._total_bytes - self._turn_base_bytes) // self._frame_bytes
-        if frames != self._turn_frames:
-            self._turn_frames = frames
-            self._feeds.turn_audio(b"".join(self._turn_pending))
-            self._turn_pending.clear()
+        if frames != self._turn_frames and self._is_turn_due(frames - self._turn_frames, pcm_bytes):
+            self._send_turn_pending()
         if self._epoch:
             self._asr_pending.append(raw)
             self._asr_pending_bytes += pcm_bytes
             if self._asr_pending_bytes >= self._batch_bytes:
                 self._feeds.asr_audio(self._take_asr_pending())
         self._forget()
+
+    def _is_turn_due(self, frames: int, chunk_bytes: int) -> bool:
+        """Return whether `frames` that are complete go out now: the next chunk may be too late for one."""
+        if self._epoch or self._agent_speaks or frames > 1:
+            return True
+        if self._turn_due_bytes is None:
+            self._turn_due_bytes = self._total_bytes + self._hold_bytes
+        return self._total_bytes + chunk_bytes > self._turn_due_bytes
+
+    def _send_turn_pending(self) -> None:
+        self._turn_frames = (self._total_bytes - self._turn_base_bytes) // self._frame_bytes
+        self._turn_due_bytes = None
+        self._feeds.turn_audio(b"".join(self._turn_pending))
+        self._turn_pending.clear()
+
+    def _send_held(self) -> None:
+        if self._turn_due_bytes is not None:
+            self._send_turn_pending()
+
+    def agent_speaks(self, speaking: bool) -> None:
+        """Take note whether the agent is heard. A frame that is held goes out first."""
+        self._agent_speaks = speaking
+        self._send_held()
 
     def _take_asr_pending(self) -> bytes:
         raw = b"".join(self._asr_pending)
@@ -118,6 +145,7 @@ class Hearing:
         """
         onset_bytes = self._turn_base_bytes + int((onset_ms - PRE_ROLL_MS) * self._bytes_per_ms)
         self._epoch = epoch
+        self._send_held()
         self._traceparent = traceparent
         self._finalize_id = 0
         self._utterance_start_bytes = max(0, onset_bytes, self._closed_at_bytes)
@@ -171,6 +199,7 @@ class Hearing:
             first = next(chunk for chunk in self._chunks if chunk.end_bytes > start)
             self._turn_base_bytes = first.end_bytes - self._payload_bytes(first)
         self._turn_pending.clear()
+        self._turn_due_bytes = None
         self._turn_frames = (self._total_bytes - self._turn_base_bytes) // self._frame_bytes
         return [b"".join(backlog)] if backlog else []
 

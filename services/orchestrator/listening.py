@@ -94,6 +94,7 @@ class Listening:
         """Tell the turn detector whether the agent is heard; where it falls silent, what its words ask for."""
         self._agent_speaks = speaking
         self._expects = Expected.UNSPECIFIED if speaking else expected_answer(heard, self._languages.agent.language_tag)
+        self.hearing.agent_speaks(speaking)
         self.turn.send(self._agent_state(epoch))
 
     def hears_echo(self, is_echo: bool) -> None:
