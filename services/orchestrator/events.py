@@ -134,6 +134,14 @@ class AudioBegan:
 
 
 @dataclass(frozen=True, slots=True)
+class LineHeld:
+    """Reply: what is heard from now on must be heard to its end; or, with `is_held` False, no longer."""
+
+    epoch: int
+    is_held: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ReplyProgressed:
     """Reply: alive. `acted`: a tool ran, so that the caller's words are spent and cannot be taken back."""
 
@@ -196,6 +204,7 @@ Event = (
     | TextTyped
     | InterruptRequested
     | AudioBegan
+    | LineHeld
     | ReplyProgressed
     | PlaybackDone
     | ReplyFailed

@@ -18,11 +18,20 @@ from services.orchestrator import events as ev
 from services.orchestrator import late_reports
 from services.orchestrator.deadlines import Deadlines
 from services.orchestrator.events import Action, CloseReason, Event, Phrase, Watchdog
-from services.orchestrator.turn_state import Phase, TurnState, watchdog
+from services.orchestrator.moves import (
+    Step,
+    closing,
+    finalize,
+    listen,
+    not_over,
+    open_utterance,
+    reply,
+    say,
+    without_utterance,
+)
+from services.orchestrator.turn_state import HeldLine, Phase, TurnState, watchdog
 
 __all__ = ["Phase", "Step", "TurnState", "step", "watchdog"]
-
-Step = tuple[TurnState, tuple[Action, ...]]
 
 
 def step(state: TurnState, event: Event, deadlines: Deadlines) -> Step:
@@ -36,58 +45,15 @@ def step(state: TurnState, event: Event, deadlines: Deadlines) -> Step:
     return after, (*actions, *report)
 
 
-# --- beginnings -------------------------------------------------------------------------------------------------------
+# --- the call begins --------------------------------------------------------------------------------------------------
 
 
 def _start(state: TurnState, event: ev.CallStarted) -> Step:
     if event.unanswered_text:
-        return _reply(replace(state, last_epoch=state.last_epoch + 1), state.last_epoch + 1, event.unanswered_text)
+        return reply(replace(state, last_epoch=state.last_epoch + 1), state.last_epoch + 1, event.unanswered_text)
     if event.greet:
-        return _say(state, Phrase.GREETING)
+        return say(state, Phrase.GREETING)
     return replace(state, phase=Phase.LISTENING), ()
-
-
-def _say(state: TurnState, phrase: Phrase, *, close: CloseReason | None = None) -> Step:
-    epoch = state.last_epoch + 1
-    said = replace(
-        state, phase=Phase.THINKING, epoch=epoch, last_epoch=epoch, paused=False, close=close, reporting=False
-    )
-    said = _without_utterance(replace(said, kept_text="", answering=False))
-    return said, (*_closing(state), ev.Say(epoch, phrase, close))
-
-
-def _reply(state: TurnState, epoch: int, text: str) -> Step:
-    replying = replace(
-        state,
-        phase=Phase.THINKING,
-        epoch=epoch,
-        kept_text=text,
-        idle_prompts=0,
-        unheard=0,
-        paused=False,
-        answering=True,
-        report_due=False,
-        reporting=state.report_due,  # the model is shown the report with what the caller said
-    )
-    return _without_utterance(replying), (*_closing(state), ev.StartReply(epoch, text))
-
-
-def _without_utterance(state: TurnState) -> TurnState:
-    return replace(state, utterance=0, partial="", finalize_id=0, final=None, turn_over=False, speech_ms=0)
-
-
-def _closing(state: TurnState) -> tuple[Action, ...]:
-    return (ev.CloseUtterance(state.utterance),) if state.utterance else ()
-
-
-def _open(state: TurnState, onset_ms: int) -> Step:
-    epoch = state.last_epoch + 1
-    opened = replace(_without_utterance(state), utterance=epoch, last_epoch=epoch, user_speaking=True)
-    return opened, (ev.OpenUtterance(epoch, onset_ms),)
-
-
-def _listen(state: TurnState) -> TurnState:
-    return replace(state, phase=Phase.LISTENING, epoch=state.utterance or state.epoch, paused=False, close=None)
 
 
 # --- the caller speaks ------------------------------------------------------------------------------------------------
@@ -95,26 +61,22 @@ def _listen(state: TurnState) -> TurnState:
 
 def _speech_started(state: TurnState, event: ev.SpeechStarted, deadlines: Deadlines) -> Step:
     if state.utterance:  # the same turn goes on: what was final no longer covers all of it
-        went_on = replace(_not_over(state), user_speaking=True)
+        went_on = replace(not_over(state), user_speaking=True)
         if state.phase is Phase.THINKING:
-            went_on = _listen(went_on)
-        elif state.phase is Phase.SPEAKING and not state.paused:
+            went_on = listen(went_on)
+        elif state.phase is Phase.SPEAKING and not state.paused and not state.held:
             return replace(went_on, paused=True), (ev.PausePlayback(state.epoch),)
         return went_on, ()
-    opened, actions = _open(state, event.onset_ms)
+    opened, actions = open_utterance(state, event.onset_ms)
     match state.phase:
-        case Phase.SPEAKING:
+        case Phase.SPEAKING if not state.held:
             return replace(opened, paused=True), (ev.PausePlayback(state.epoch), *actions)
         case Phase.THINKING:  # the turn was not over: keep the text and go on listening
             cancel = ev.CancelReply(state.epoch, unsay_user=bool(state.kept_text))
-            return late_reports.untold(_listen(opened)), (cancel, *actions)
+            return late_reports.untold(listen(opened)), (cancel, *actions)
         case Phase.LISTENING:
-            return _listen(opened), actions
+            return listen(opened), actions
     return opened, actions
-
-
-def _not_over(state: TurnState) -> TurnState:
-    return replace(state, finalize_id=0, final=None, turn_over=False, activity=state.activity + 1)
 
 
 def _speech_stopped(state: TurnState, event: ev.SpeechStopped, deadlines: Deadlines) -> Step:
@@ -124,20 +86,14 @@ def _speech_stopped(state: TurnState, event: ev.SpeechStopped, deadlines: Deadli
 def _turn_resumed(state: TurnState, event: ev.TurnResumed, deadlines: Deadlines) -> Step:
     if not state.utterance:
         return state, ()
-    resumed = replace(_not_over(state), user_speaking=True)
-    return (_listen(resumed) if state.phase is Phase.THINKING else resumed), ()
+    resumed = replace(not_over(state), user_speaking=True)
+    return (listen(resumed) if state.phase is Phase.THINKING else resumed), ()
 
 
 def _eager_end(state: TurnState, event: ev.EagerEndOfTurn, deadlines: Deadlines) -> Step:
     if not state.utterance or state.finalize_id:
         return state, ()
-    return _finalize(state)
-
-
-def _finalize(state: TurnState) -> Step:
-    number = state.last_finalize_id + 1
-    asked = replace(state, finalize_id=number, last_finalize_id=number, final=None, activity=state.activity + 1)
-    return asked, (ev.Finalize(state.utterance, number),)
+    return finalize(state)
 
 
 def _end_of_turn(state: TurnState, event: ev.EndOfTurn, deadlines: Deadlines) -> Step:
@@ -145,11 +101,17 @@ def _end_of_turn(state: TurnState, event: ev.EndOfTurn, deadlines: Deadlines) ->
         return state, ()
     over = replace(state, turn_over=True, user_speaking=False, speech_ms=event.speech_ms)
     match state.phase:
+        case Phase.SPEAKING if over.held:
+            return _finalized(_claimed(over))
         case Phase.SPEAKING:  # judged by its end: it was a turn of the caller's
             return _interrupt(over)
         case Phase.INTERRUPTED:
-            return (over, ()) if over.finalize_id else _finalize(over)
+            return _finalized(over)
     return _conclude(over, deadlines)
+
+
+def _finalized(state: TurnState) -> Step:
+    return (state, ()) if state.finalize_id else finalize(state)
 
 
 def _conclude(state: TurnState, deadlines: Deadlines) -> Step:
@@ -157,16 +119,16 @@ def _conclude(state: TurnState, deadlines: Deadlines) -> Step:
     if state.final is not None:
         return _commit(state, state.final, deadlines)
     thinking = replace(state, phase=Phase.THINKING, epoch=state.utterance)
-    return (thinking, ()) if thinking.finalize_id else _finalize(thinking)
+    return _finalized(thinking)
 
 
 def _commit(state: TurnState, text: str, deadlines: Deadlines) -> Step:
     whole = " ".join(part for part in (state.kept_text, text.strip()) if part)
     if whole:
-        return _reply(state, state.utterance, whole)
+        return reply(state, state.utterance, whole)
     if state.speech_ms >= deadlines.unheard_speech_ms and state.unheard < deadlines.max_unheard:
-        return _say(replace(state, unheard=state.unheard + 1), Phrase.NOT_HEARD)
-    return _without_utterance(_listen(state)), _closing(state)
+        return say(replace(state, unheard=state.unheard + 1), Phrase.NOT_HEARD)
+    return without_utterance(listen(state)), closing(state)
 
 
 def _partial(state: TurnState, event: ev.PartialHeard, deadlines: Deadlines) -> Step:
@@ -185,11 +147,19 @@ def _final(state: TurnState, event: ev.FinalHeard, deadlines: Deadlines) -> Step
 
 
 def _typed(state: TurnState, event: ev.TextTyped, deadlines: Deadlines) -> Step:
+    if state.held:
+        typed = " ".join(part for part in (state.held.typed, event.text) if part)
+        return replace(state, held=HeldLine(is_claimed=True, typed=typed)), ()
+    return _answer_typed(state, event.text, is_judged=state.phase is not Phase.SPEAKING)
+
+
+def _answer_typed(state: TurnState, typed: str, *, is_judged: bool) -> Step:
+    """Answer what was typed, with what was said before it; speech over the agent that is not judged is left out."""
     epoch = state.last_epoch + 1
     cancel = _cancelling(state, unsay_user=bool(state.kept_text) and state.phase is Phase.THINKING)
-    said = "" if state.phase is Phase.SPEAKING else state.final or state.partial  # speech over the agent is not judged
-    text = " ".join(part for part in (state.kept_text, said.strip(), event.text) if part)
-    replying, actions = _reply(late_reports.untold(replace(state, last_epoch=epoch, close=None)), epoch, text)
+    said = state.final or state.partial if is_judged else ""
+    text = " ".join(part for part in (state.kept_text, said.strip(), typed) if part)
+    replying, actions = reply(late_reports.untold(replace(state, last_epoch=epoch, close=None)), epoch, text)
     return replying, (*cancel, *actions)
 
 
@@ -208,7 +178,9 @@ def _is_replying(state: TurnState, epoch: int) -> bool:
 
 
 def _interrupt(state: TurnState) -> Step:
-    cancelled = replace(state, phase=Phase.INTERRUPTED, paused=False, close=None, activity=state.activity + 1)
+    cancelled = replace(
+        state, phase=Phase.INTERRUPTED, paused=False, held=None, close=None, activity=state.activity + 1
+    )
     return cancelled, (ev.CancelReply(state.epoch),)
 
 
@@ -216,25 +188,67 @@ def _interruption(state: TurnState, event: ev.Interruption, deadlines: Deadlines
     if state.phase is not Phase.SPEAKING:
         return state, ()
     if state.utterance:
-        return _interrupt(state)
-    opened, actions = _open(state, 0)
+        return (_claimed(state), ()) if state.held else _interrupt(state)
+    opened, actions = open_utterance(state, 0)
+    if state.held:
+        return _claimed(opened), actions
     cancelled, cancel = _interrupt(opened)
     return cancelled, (*cancel, *actions)
 
 
 def _interrupt_requested(state: TurnState, event: ev.InterruptRequested, deadlines: Deadlines) -> Step:
+    if state.held:
+        return _claimed(state), ()
     if state.phase is Phase.SPEAKING:
         return _interrupt(state)
     if state.phase is Phase.THINKING and not state.turn_over:
-        return _listen(replace(state, kept_text="", reporting=False)), (ev.CancelReply(state.epoch),)
+        return listen(replace(state, kept_text="", reporting=False)), (ev.CancelReply(state.epoch),)
     return state, ()
 
 
 def _backchannel(state: TurnState, event: ev.Backchannel | ev.EchoHeard, deadlines: Deadlines) -> Step:
     if state.phase is not Phase.SPEAKING or not state.paused:
+        return _passed_over(state)
+    resumed = without_utterance(replace(state, paused=False, user_speaking=False))
+    return resumed, (ev.ResumePlayback(state.epoch), *closing(state))
+
+
+# --- lines that must be heard to their end ----------------------------------------------------------------------------
+
+
+def _line_held(state: TurnState, event: ev.LineHeld, deadlines: Deadlines) -> Step:
+    if state.phase is not Phase.SPEAKING or event.epoch != state.epoch or event.is_held == bool(state.held):
         return state, ()
-    resumed = _without_utterance(replace(state, paused=False, user_speaking=False))
-    return resumed, (ev.ResumePlayback(state.epoch), *_closing(state))
+    if event.is_held:
+        return (state, ()) if state.paused else (replace(state, held=HeldLine()), ())
+    held, free = state.held, replace(state, held=None)
+    if held is not None and held.typed:
+        return _answer_typed(free, held.typed, is_judged=True)
+    if held is not None and held.is_claimed:
+        return _interrupt(free)
+    if state.utterance and not state.paused:  # it began over the line, and is judged now
+        return replace(free, paused=True), (ev.PausePlayback(state.epoch),)
+    return free, ()
+
+
+def _claimed(state: TurnState) -> TurnState:
+    """Return the state in which the caller gets the floor once the line that is held has been heard."""
+    return replace(state, held=replace(state.held or HeldLine(), is_claimed=True))
+
+
+def _passed_over(state: TurnState) -> Step:
+    """Forget a sound over a held line that was no interruption."""
+    if state.held is None or state.held.is_claimed or not state.utterance:
+        return state, ()
+    return without_utterance(replace(state, user_speaking=False)), closing(state)
+
+
+def _heard_out(state: TurnState, deadlines: Deadlines) -> Step:
+    """Turn to the caller after the agent's last word: to what he said or typed over a line that was held, too."""
+    held, turn_over, listening = state.held, state.turn_over, listen(replace(state, kept_text="", reporting=False))
+    if held is not None and held.typed:
+        return _answer_typed(listening, held.typed, is_judged=True)
+    return _conclude(listening, deadlines) if turn_over and state.utterance else (listening, ())
 
 
 def _reply_cancelled(state: TurnState, event: ev.ReplyCancelled, deadlines: Deadlines) -> Step:
@@ -244,7 +258,7 @@ def _reply_cancelled(state: TurnState, event: ev.ReplyCancelled, deadlines: Dead
 
 
 def _after_interruption(state: TurnState, deadlines: Deadlines) -> Step:
-    listening = _listen(replace(state, kept_text=""))
+    listening = listen(replace(state, kept_text=""))
     return _conclude(listening, deadlines) if state.turn_over else (listening, ())
 
 
@@ -269,13 +283,12 @@ def _playback_done(state: TurnState, event: ev.PlaybackDone, deadlines: Deadline
         return state, ()
     if (close := event.close or state.close) is not None:
         return _end(state, close)
-    failures = 0 if state.answering else state.failures
-    return _listen(replace(state, failures=failures, kept_text="", reporting=False)), ()
+    return _heard_out(replace(state, failures=0 if state.answering else state.failures), deadlines)
 
 
 def _end(state: TurnState, reason: CloseReason) -> Step:
-    over = _without_utterance(replace(state, phase=Phase.IDLE, paused=False, report_due=False, reporting=False))
-    return over, (*_closing(state), ev.EndCall(reason))
+    over = replace(state, phase=Phase.IDLE, paused=False, held=None, report_due=False, reporting=False)
+    return without_utterance(over), (*closing(state), ev.EndCall(reason))
 
 
 def _reply_failed(state: TurnState, event: ev.ReplyFailed, deadlines: Deadlines) -> Step:
@@ -283,9 +296,9 @@ def _reply_failed(state: TurnState, event: ev.ReplyFailed, deadlines: Deadlines)
         return state, ()
     if state.close is not None:
         return _end(state, state.close)
-    if event.canned or (state.paused and state.user_speaking):  # no apology over the caller's own words
-        failures = state.failures + (not event.canned)
-        return _listen(replace(state, kept_text="", reporting=False, failures=failures)), ()
+    is_spoken_over = state.user_speaking and (state.paused or state.held)
+    if event.canned or is_spoken_over or (state.held and state.held.is_claimed):  # no apology over the caller's words
+        return _heard_out(replace(state, failures=state.failures + (not event.canned)), deadlines)
     return _apologise(state, deadlines)
 
 
@@ -293,8 +306,8 @@ def _apologise(state: TurnState, deadlines: Deadlines) -> Step:
     failures = state.failures + 1
     failed = replace(state, failures=failures)
     if failures >= deadlines.max_failures:
-        return _say(failed, Phrase.GOODBYE, close=CloseReason.STAGE_FAILED)
-    return _say(failed, Phrase.APOLOGY)
+        return say(failed, Phrase.GOODBYE, close=CloseReason.STAGE_FAILED)
+    return say(failed, Phrase.APOLOGY)
 
 
 def _tool_reported(state: TurnState, event: ev.ToolReported, deadlines: Deadlines) -> Step:
@@ -302,7 +315,7 @@ def _tool_reported(state: TurnState, event: ev.ToolReported, deadlines: Deadline
 
 
 def _gave_up(state: TurnState, event: ev.StageGaveUp, deadlines: Deadlines) -> Step:
-    said, actions = _say(state, Phrase.GOODBYE, close=CloseReason.STAGE_FAILED)
+    said, actions = say(state, Phrase.GOODBYE, close=CloseReason.STAGE_FAILED)
     return said, (*_cancelling(state, unsay_user=False), *actions)
 
 
@@ -315,14 +328,16 @@ def _expired(state: TurnState, event: ev.WatchdogExpired, deadlines: Deadlines) 
     match event.watchdog:
         case Watchdog.IDLE:
             if state.idle_prompts < deadlines.max_idle_prompts:
-                return _say(replace(state, idle_prompts=state.idle_prompts + 1), Phrase.IDLE_PROMPT)
-            return _say(state, Phrase.GOODBYE, close=CloseReason.IDLE)
+                return say(replace(state, idle_prompts=state.idle_prompts + 1), Phrase.IDLE_PROMPT)
+            return say(state, Phrase.GOODBYE, close=CloseReason.IDLE)
         case Watchdog.UTTERANCE:  # the turn detector never said that the turn was over
             if state.partial or state.kept_text or state.final:
                 return _conclude(replace(state, turn_over=True, user_speaking=False), deadlines)
-            return _say(replace(state, user_speaking=False), Phrase.NOT_HEARD)
+            return say(replace(state, user_speaking=False), Phrase.NOT_HEARD)
         case Watchdog.TRANSCRIPT:
             return _transcript_missing(state, deadlines)
+        case Watchdog.STALL if state.held and state.close is None and (state.held.is_claimed or state.utterance):
+            return _interrupt(state)
         case Watchdog.REPLY | Watchdog.STALL:
             cancelling = _cancelling(state, unsay_user=False)
             after, actions = _end(state, state.close) if state.close else _apologise(state, deadlines)
@@ -359,6 +374,7 @@ _HANDLERS: dict[type, Callable[..., Step]] = {
     ev.TextTyped: _typed,
     ev.InterruptRequested: _interrupt_requested,
     ev.AudioBegan: _audio_began,
+    ev.LineHeld: _line_held,
     ev.ReplyProgressed: _progressed,
     ev.PlaybackDone: _playback_done,
     ev.ReplyFailed: _reply_failed,

@@ -19,6 +19,16 @@ class Phase(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class HeldLine:
+    """A line of the agent's that must be heard to its end is being said."""
+
+    is_claimed: bool = False
+    """The caller wants the floor; he gets it after the line."""
+    typed: str = ""
+    """What he typed meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
 class TurnState:
     """Where a conversation stands."""
 
@@ -45,6 +55,8 @@ class TurnState:
     """Speech in the turn that ended."""
     paused: bool = False
     """SPEAKING: playback stands still while speech over the agent is judged."""
+    held: HeldLine | None = None
+    """SPEAKING: nothing interrupts the line that is being said; None: anything may."""
     close: CloseReason | None = None
     """The call ends with the reply in progress."""
     idle_prompts: int = 0

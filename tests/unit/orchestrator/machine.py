@@ -40,13 +40,14 @@ def from_the_caller() -> Iterator[ev.Event]:
     """Yield what may happen at any moment, whatever the state."""
     yield from (ev.CallStarted(), ev.CallStarted(greet=False), ev.CallStarted(unanswered_text=TEXT))
     yield from (ev.SpeechStarted(100), ev.SpeechStopped(), ev.EagerEndOfTurn(), ev.TurnResumed())
-    yield from (ev.EndOfTurn(0), ev.EndOfTurn(LONG_MS), ev.Interruption(), ev.Backchannel())
+    yield from (ev.EndOfTurn(0), ev.EndOfTurn(LONG_MS), ev.Interruption(), ev.Backchannel(), ev.EchoHeard())
     yield from (ev.TextTyped("typed"), ev.InterruptRequested(), ev.ToolReported(), ev.StageGaveUp())
     yield from (ev.WatchdogExpired(dog) for dog in ev.Watchdog)
 
 
 def about_reply(epoch: int) -> Iterator[ev.Event]:
     """Yield what a reply may tell of itself."""
+    yield from (ev.LineHeld(epoch, is_held=True), ev.LineHeld(epoch, is_held=False))
     yield from (ev.AudioBegan(epoch), ev.ReplyProgressed(epoch), ev.ReplyProgressed(epoch, acted=True))
     yield from (ev.PlaybackDone(epoch), ev.PlaybackDone(epoch, ev.CloseReason.AGENT))
     yield from (ev.ReplyFailed(epoch), ev.ReplyFailed(epoch, canned=True), ev.ReplyCancelled(epoch))
@@ -91,6 +92,7 @@ def _renumbered(state: TurnState) -> TurnState:
         finalize_id=1 if state.finalize_id else 0,
         last_finalize_id=1,
         kept_text=TEXT if state.kept_text else "",
+        held=state.held and replace(state.held, typed=TEXT if state.held.typed else ""),
         failures=min(state.failures, DEADLINES.max_failures),
         answering=state.answering and is_replying(state),
         activity=0,

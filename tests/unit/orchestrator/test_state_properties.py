@@ -50,6 +50,8 @@ class Conversation(RuleBasedStateMachine):
         self.speaking_epoch = 0
         self.is_audible = False
         self.is_paused = False
+        self.typed_over: list[str] = []
+        """What was typed over a line that must be heard to its end."""
         self.newest = 0
         self.spoken = 0
         self.is_ended = False
@@ -194,6 +196,10 @@ class Conversation(RuleBasedStateMachine):
     def types(self) -> None:
         self.spoken += 1
         typed = f"t{self.spoken}"
+        if self.state.held:
+            self.typed_over.append(typed)
+            self.happens(ev.TextTyped(typed))
+            return
         self.owed += ["" if self.state.phase is Phase.SPEAKING else self.asr.text, typed]
         self.happens(ev.TextTyped(typed))
         assert self.answered.endswith(typed)
@@ -218,7 +224,7 @@ class Conversation(RuleBasedStateMachine):
 
     # --- the turn detector on speech over the agent -------------------------------------------------------------------
 
-    @precondition(lambda self: self.is_paused)
+    @precondition(lambda self: self.is_paused or (self.state.held and self.asr.epoch))
     @rule()
     def is_meant(self) -> None:
         self.happens(ev.Interruption())
@@ -228,6 +234,13 @@ class Conversation(RuleBasedStateMachine):
     def is_not_meant(self) -> None:
         self.happens(ev.Backchannel())
         assert not self.is_paused
+
+    @precondition(lambda self: self.is_paused)
+    @rule()
+    def is_echo(self) -> None:
+        self.happens(ev.EchoHeard())
+        assert not self.is_paused
+        assert not self.asr.epoch
 
     # --- the agent ----------------------------------------------------------------------------------------------------
 
@@ -250,10 +263,37 @@ class Conversation(RuleBasedStateMachine):
         self.is_untold = True
         self.happens(ev.ToolReported())
 
+    @precondition(lambda self: self.is_audible and not self.is_paused and not self.state.held and self.can_talk())
+    @rule()
+    def begins_a_line_that_must_be_heard(self) -> None:
+        self.happens(ev.LineHeld(self.speaking_epoch, is_held=True))
+        assert self.state.held
+
+    @precondition(lambda self: self.state.held)
+    @rule()
+    def ends_a_line_that_must_be_heard(self) -> None:
+        if self.typed_over:
+            self.owed += [self.asr.text, *self.typed_over]
+            self.typed_over = []
+        self.happens(ev.LineHeld(self.speaking_epoch, is_held=False))
+        assert not self.state.held
+
+    def is_heard_out(self) -> None:
+        """Owe an answer to what was said or typed over a line that was held to the end of all that was said."""
+        if self.state.close is not None:
+            self.typed_over = []
+        elif self.typed_over:
+            self.owed += [self.asr.text, *self.typed_over]
+            self.typed_over = []
+        elif self.state.held and self.state.turn_over and self.state.final is not None:
+            assert self.state.final.split() == self.asr.text.split()
+            self.owed.append(self.asr.text)
+
     @precondition(lambda self: self.is_audible and not self.is_paused)
     @rule()
     def has_spoken(self) -> None:
         epoch = self.speaking_epoch
+        self.is_heard_out()
         self.quiet()
         self.happens(ev.PlaybackDone(epoch, self.state.close))
 
@@ -261,6 +301,7 @@ class Conversation(RuleBasedStateMachine):
     @rule()
     def fails(self) -> None:
         epoch = self.speaking_epoch
+        self.is_heard_out()
         self.quiet()
         self.happens(ev.ReplyFailed(epoch, canned=not self.state.answering))
 
@@ -329,6 +370,7 @@ EVENTS = st.one_of(
     st.builds(ev.SpeechStarted, onset_ms=st.integers(0, 10**6)),
     st.builds(ev.EndOfTurn, speech_ms=st.integers(0, 5000)),
     st.sampled_from([ev.SpeechStopped(), ev.EagerEndOfTurn(), ev.TurnResumed(), ev.Interruption(), ev.Backchannel()]),
+    st.builds(ev.LineHeld, epoch=EPOCHS, is_held=st.booleans()),
     st.builds(ev.PartialHeard, epoch=EPOCHS, text=TEXTS),
     st.builds(ev.FinalHeard, epoch=EPOCHS, finalize_id=st.integers(0, 6), text=TEXTS),
     st.builds(ev.TextTyped, text=TEXTS),
@@ -337,7 +379,7 @@ EVENTS = st.one_of(
     st.builds(ev.PlaybackDone, epoch=EPOCHS, close=REASONS),
     st.builds(ev.ReplyFailed, epoch=EPOCHS, canned=st.booleans()),
     st.builds(ev.ReplyCancelled, epoch=EPOCHS),
-    st.sampled_from([ev.InterruptRequested(), ev.ToolReported(), ev.StageGaveUp()]),
+    st.sampled_from([ev.InterruptRequested(), ev.EchoHeard(), ev.ToolReported(), ev.StageGaveUp()]),
     st.builds(ev.WatchdogExpired, watchdog=st.sampled_from(ev.Watchdog)),
 )
 

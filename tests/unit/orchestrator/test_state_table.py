@@ -41,11 +41,34 @@ def test_a_turn_is_awaited_or_answered_and_never_both() -> None:
         if state.phase is Phase.THINKING:
             assert bool(state.utterance) == state.turn_over, state
         if state.phase is Phase.SPEAKING:
-            assert bool(state.utterance) == state.paused, state
+            assert not state.paused if state.held else bool(state.utterance) == state.paused, state
         else:
             assert not state.paused, state
+            assert state.held is None, state
         if state.turn_over:
-            assert state.phase in (Phase.THINKING, Phase.INTERRUPTED), state
+            assert state.phase in (Phase.THINKING, Phase.INTERRUPTED) or (state.held and state.held.is_claimed), state
+
+
+def test_nothing_the_caller_does_stops_a_line_that_must_be_heard() -> None:
+    ended = (ev.LineHeld, ev.PlaybackDone, ev.ReplyFailed, ev.StageGaveUp, ev.WatchdogExpired)
+    for happening in happenings():
+        before, event, after, actions = happening
+        if before.held and not isinstance(event, ended):
+            assert after.phase is Phase.SPEAKING, told(happening)
+            assert after.held, told(happening)
+            stops = [action for action in actions if isinstance(action, ev.CancelReply | ev.PausePlayback | ev.Say)]
+            assert not stops, told(happening)
+
+
+def test_who_claimed_the_floor_over_a_line_that_was_held_gets_it_after_the_line() -> None:
+    for happening in happenings():
+        before, event, after, _ = happening
+        if before.held and before.held.is_claimed and before.close is None:
+            if event == ev.LineHeld(before.epoch, is_held=False):
+                is_answered = bool(before.held.typed) and after.phase is Phase.THINKING
+                assert is_answered or after.phase is Phase.INTERRUPTED, told(happening)
+            if event == ev.PlaybackDone(before.epoch) and before.turn_over:
+                assert after.phase is Phase.THINKING or not after.utterance, told(happening)
 
 
 def test_epochs_only_grow_and_each_turn_has_its_own() -> None:

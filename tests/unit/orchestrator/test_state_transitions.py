@@ -82,6 +82,7 @@ TABLE = {
         Interruption        interrupted   CancelReply OpenUtterance
         TextTyped           thinking      CancelReply StartReply
         InterruptRequested  interrupted   CancelReply
+        LineHeld            speaking
         ReplyProgressed     speaking
         PlaybackDone        listening
         ReplyFailed         thinking      Say
@@ -96,6 +97,7 @@ TABLE = {
         TurnResumed         speaking
         Interruption        interrupted   CancelReply
         Backchannel         speaking      ResumePlayback CloseUtterance
+        EchoHeard           speaking      ResumePlayback CloseUtterance
         PartialHeard        speaking
         TextTyped           thinking      CancelReply CloseUtterance StartReply
         InterruptRequested  interrupted   CancelReply
@@ -104,6 +106,64 @@ TABLE = {
         ReplyFailed         listening
         ToolReported        speaking
         StageGaveUp         thinking      CancelReply CloseUtterance Say
+        WatchdogExpired     interrupted   CancelReply""",
+    "held": """
+        SpeechStarted       speaking      OpenUtterance
+        SpeechStopped       speaking
+        Interruption        speaking      OpenUtterance
+        TextTyped           speaking
+        InterruptRequested  speaking
+        LineHeld            speaking
+        ReplyProgressed     speaking
+        PlaybackDone        listening
+        ReplyFailed         thinking      Say
+        ToolReported        speaking
+        StageGaveUp         thinking      CancelReply Say
+        WatchdogExpired     thinking      CancelReply Say""",
+    "held, spoken over": """
+        SpeechStarted       speaking
+        SpeechStopped       speaking
+        EagerEndOfTurn      speaking      Finalize
+        EndOfTurn           speaking      Finalize
+        TurnResumed         speaking
+        Interruption        speaking
+        Backchannel         speaking      CloseUtterance
+        EchoHeard           speaking      CloseUtterance
+        PartialHeard        speaking
+        TextTyped           speaking
+        InterruptRequested  speaking
+        LineHeld            speaking      PausePlayback
+        ReplyProgressed     speaking
+        PlaybackDone        listening
+        ReplyFailed         listening
+        ToolReported        speaking
+        StageGaveUp         thinking      CancelReply CloseUtterance Say
+        WatchdogExpired     interrupted   CancelReply""",
+    "held, claimed": """
+        SpeechStarted       speaking
+        SpeechStopped       speaking
+        TurnResumed         speaking
+        PartialHeard        speaking
+        FinalHeard          speaking
+        TextTyped           speaking
+        LineHeld            interrupted   CancelReply
+        ReplyProgressed     speaking
+        PlaybackDone        thinking
+        ReplyFailed         thinking
+        ToolReported        speaking
+        StageGaveUp         thinking      CancelReply CloseUtterance Say
+        WatchdogExpired     interrupted   CancelReply""",
+    "held, typed over": """
+        SpeechStarted       speaking      OpenUtterance
+        SpeechStopped       speaking
+        Interruption        speaking      OpenUtterance
+        TextTyped           speaking
+        LineHeld            thinking      CancelReply StartReply
+        ReplyProgressed     speaking
+        PlaybackDone        thinking      StartReply
+        ReplyFailed         thinking      StartReply
+        ToolReported        speaking
+        StageGaveUp         thinking      CancelReply Say
         WatchdogExpired     interrupted   CancelReply""",
     "stopped": """
         SpeechStarted       interrupted   OpenUtterance
@@ -143,6 +203,7 @@ TABLE = {
         Interruption        interrupted   CancelReply OpenUtterance
         TextTyped           thinking      CancelReply StartReply
         InterruptRequested  interrupted   CancelReply
+        LineHeld            speaking
         ReplyProgressed     speaking
         PlaybackDone        thinking      Report
         ReplyFailed         thinking      Say
@@ -165,6 +226,8 @@ def _states() -> dict[str, TurnState]:
     answering, _ = run(transcribed, ev.EndOfTurn(900))
     speaking, _ = run(answering, ev.AudioBegan(answering.epoch))
     paused, _ = run(speaking, ev.SpeechStarted(5000))
+    held, _ = run(speaking, ev.LineHeld(speaking.epoch, is_held=True))
+    over_held, _ = run(held, ev.SpeechStarted(5000))
     return {
         "idle": TurnState(),
         "listening": listening,
@@ -175,6 +238,10 @@ def _states() -> dict[str, TurnState]:
         "saying": run(listening, ev.WatchdogExpired(ev.Watchdog.IDLE))[0],
         "speaking": speaking,
         "paused": paused,
+        "held": held,
+        "held, spoken over": over_held,
+        "held, claimed": run(over_held, ev.EndOfTurn(900))[0],
+        "held, typed over": run(held, ev.TextTyped("typed"))[0],
         "stopped": run(speaking, ev.InterruptRequested())[0],
         "interrupted": run(paused, ev.Interruption())[0],
         "reporting": run(listening, ev.ToolReported())[0],
@@ -197,11 +264,13 @@ def _events(state: TurnState) -> list[ev.Event]:
         ev.TurnResumed(),
         ev.Interruption(),
         ev.Backchannel(),
+        ev.EchoHeard(),
         ev.PartialHeard(heard, "words"),
         ev.FinalHeard(heard, state.finalize_id, "words"),
         ev.TextTyped("typed"),
         ev.InterruptRequested(),
         ev.AudioBegan(epoch),
+        ev.LineHeld(epoch, is_held=state.held is None),
         ev.ReplyProgressed(epoch),
         ev.PlaybackDone(epoch),
         ev.ReplyFailed(epoch),
