@@ -1,13 +1,18 @@
-"""The real engines on a real server: what the agent asked for, and what was learned of the caller, decide the delay."""
+"""Voice activity and text on a real server: what the agent asked for, and what was learned of the caller, decide.
+
+Without Smart Turn, whose answer would fall anywhere in audio that is sent faster than real time.
+"""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import grpc.aio
 import pytest
 from voice.turn.v1 import turn_pb2 as pb
 
+from services.turn.engines.silero import VAD_FILE
 from services.turn.servicer import TurnService
 from services.turn.settings import TurnSettings
 from tests.integration.turn.caller import Caller
@@ -18,8 +23,9 @@ pytestmark = pytest.mark.integration
 
 
 @pytest.fixture
-async def channel() -> AsyncIterator[grpc.aio.Channel]:
-    settings = TurnSettings(port=0, audio_burst_ms=60_000, stall_grace_ms=10_000)
+async def channel(tmp_path: Path) -> AsyncIterator[grpc.aio.Channel]:
+    (tmp_path / VAD_FILE).symlink_to((TurnSettings().resolved_model_dir() / VAD_FILE).resolve())
+    settings = TurnSettings(port=0, model_dir=tmp_path, audio_burst_ms=60_000, stall_grace_ms=10_000)
     async with serving(TurnService(settings), settings) as (_, channel):
         yield channel
 
