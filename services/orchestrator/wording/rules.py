@@ -79,7 +79,7 @@ def rules_of(language: Language, region: str = "") -> tuple[Rule, ...]:
         (r"(?<![\w.,])(?P<n>\d+(?:\.\d+){2,})(?![\w]|\.\d)", saying.version),
         (rf"(?<![\w.,-])(?P<a>{number})\s?[-–—]\s?(?P<b>{number})(?=[^\w-]|$)", saying.span),
         (r"(?:#|(?<!\w)(?i:no|nr)\.\s?)(?P<n>\d+)(?!\w)", saying.numbered),
-        (r"(?<![\w])(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*(?!\w)", saying.code),
+        (r"(?<![\w])(?=[\w-]*\d)(?=[\w-]*[A-Z])[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*(?!\w)", saying.code),
         (rf"(?P<about>~\s?)?(?<![\w.,])(?P<sign>[-−](?=\d))?(?P<n>{number})(?!\w)", saying.number),
         (r"(?<=\s)[&+=×→](?=\s)|(?<=\w)&(?=\w)|(?<=\d)\s?[×+=]\s?(?=\d)|(?<=\w)\s?[%](?!\w)|(?<=\s)@(?=\s)",
          saying.sign),

@@ -19,6 +19,7 @@ from services.orchestrator.stages.channels import Stages
 from services.orchestrator.stages.stream import StageError
 from services.orchestrator.stages.tts import Speech, SpeechHooks, tts_config
 from services.orchestrator.timeline import TimedWord
+from services.orchestrator.wording.wording import SpokenPhrase, whole
 from tests.integration.orchestrator_parts.raw_stage import DEADLINE_S, Line, RawStage
 
 pytestmark = pytest.mark.integration
@@ -36,6 +37,10 @@ def audio(epoch: int, phrase_id: int, pcm: bytes, *, is_last: bool = False, atte
 def words(epoch: int, phrase_id: int) -> bytes:
     timings = tts_pb2.WordTimings(phrase_id=phrase_id, words=[tts_pb2.SpokenWord(text="One", end_ms=90, char_end=3)])
     return tts_pb2.SynthesizeResponse(turn_epoch=epoch, words=timings).SerializeToString()
+
+
+def said(text: str) -> SpokenPhrase:
+    return whole(text, "en")
 
 
 async def accept(line: Line) -> None:
@@ -111,8 +116,8 @@ async def test_phrases_become_audio_with_their_words() -> None:
         await line.listen()
 
     async with speaking(RawStage(script, "tts")) as (speech, heard):
-        speech.speak(3, 0, "One.")
-        speech.speak(3, 1, "Two.")
+        speech.speak(3, 0, said("One."))
+        speech.speak(3, 1, said("Two."))
         await heard.until_whole((3, 0), (3, 1))
         assert heard.audio == {(3, 0): b"One.", (3, 1): b"Two."}
         assert heard.words[0] == (3, 0, [TimedWord(90, 3, 0)])
@@ -140,7 +145,7 @@ async def test_a_stream_that_breaks_off_in_the_middle_of_a_phrase_goes_on_where_
     stage.script = script
     async with speaking(stage) as (speech, heard):
         for number, text in enumerate(("One.", "Two two.", "Three.")):
-            speech.speak(1, number, text)
+            speech.speak(1, number, said(text))
         await heard.until_whole((1, 0), (1, 1), (1, 2))
         assert heard.audio == {(1, 0): b"One.", (1, 1): b"Two two.", (1, 2): b"Three."}
     assert len(heard.lost) == 1
@@ -163,14 +168,14 @@ async def test_nothing_of_a_cancelled_turn_is_told_and_the_service_hears_of_it()
         await line.listen()
 
     async with speaking(RawStage(script, "tts")) as (speech, heard):
-        speech.speak(1, 0, "One.")
+        speech.speak(1, 0, said("One."))
         async with asyncio.timeout(DEADLINE_S):
             await heard.changed.wait()
         speech.cancel(1)
         speech.cancel(1)
         async with asyncio.timeout(DEADLINE_S):
             await cancelled.wait()
-        speech.speak(2, 0, "Two.")
+        speech.speak(2, 0, said("Two."))
         await heard.until_whole((2, 0))
         assert heard.audio == {(1, 0): b"On", (2, 0): b"Two."}
         assert heard.words == []
@@ -189,9 +194,9 @@ async def test_nothing_of_a_cancelled_attempt_is_told_and_the_next_of_the_same_t
         await line.listen()
 
     async with speaking(RawStage(script, "tts")) as (speech, heard):
-        speech.speak(1, 0, "One.")
+        speech.speak(1, 0, said("One."))
         speech.cancel(1, 0)
-        speech.speak(1, 0, "Two.", attempt=1)
+        speech.speak(1, 0, said("Two."), attempt=1)
         await heard.until_whole((1, 0))
         assert heard.audio == {(1, 0): b"Two."}
 
@@ -215,6 +220,6 @@ async def test_rubbish_and_half_samples_are_not_played() -> None:
 
     stage.script = script
     async with speaking(stage) as (speech, heard):
-        speech.speak(1, 0, "One.")
+        speech.speak(1, 0, said("One."))
         await heard.until_whole((1, 0))
         assert heard.audio == {(1, 0): b"One."}

@@ -73,11 +73,9 @@ def test_what_cannot_be_said_is_kept_in_writing() -> None:
     ]
 
 
-def test_sentences_are_counted() -> None:
-    wording = Wording("en-US")
-    for delta in by_word("One. Two, that is it! A clause, which is long enough to be a phrase of its own, and three?"):
-        wording.push(delta)
-    assert wording.sentences == 3
+def test_the_end_of_a_sentence_is_told() -> None:
+    text = "One. Two, that is it! A clause, which is long enough to be a phrase of its own, and **three?**"
+    assert [phrase.ends_sentence for phrase in worded(*by_word(text))].count(True) == 3
 
 
 def test_a_fixed_sentence_is_one_phrase() -> None:
