@@ -15,7 +15,6 @@ from voice.orchestrator.v1 import orchestrator_pb2 as pb
 from services.common import logging as context
 from services.common.audio import AudioFormat, check_format
 from services.common.errors import InvalidInput, NotFound, NotReady
-from services.orchestrator.agent import Agent
 from services.orchestrator.agents import AgentBook
 from services.orchestrator.canned import CannedSpeech
 from services.orchestrator.events import CloseReason
@@ -27,9 +26,9 @@ from services.orchestrator.sessions.store import SessionRecord, SessionStore, St
 from services.orchestrator.setup import CallSetup
 from services.orchestrator.speculation import SpeculationBudget
 from services.orchestrator.stages.channels import Stages
-from services.orchestrator.tools.base import END_CALL_TOOL, Tool
 from services.orchestrator.tools.client import ClientTools
-from services.orchestrator.tools.webhook import webhook_tool
+from services.orchestrator.tools.mcp_servers import McpServers
+from services.orchestrator.tools.offered import offered
 
 log = logging.getLogger(__name__)
 
@@ -40,11 +39,14 @@ HANDOVER_S = 3.0
 class Calls:
     """Begins calls, finds live ones, and winds them up."""
 
-    def __init__(self, agents: AgentBook, stages: Stages, store: SessionStore, http: httpx.AsyncClient) -> None:
+    def __init__(
+        self, agents: AgentBook, stages: Stages, store: SessionStore, http: httpx.AsyncClient, mcp: McpServers
+    ) -> None:
         self._agents = agents
         self._stages = stages
         self._store = store
         self._http = http
+        self._mcp = mcp
         self._canned = CannedSpeech(stages)
         self._speculation = SpeculationBudget(stages.settings.speculation_max_open)
         self._live: dict[str, Session] = {}
@@ -119,7 +121,7 @@ class Calls:
         self, start: pb.StartConversation, record: SessionRecord, is_resumed: bool, audio_format: AudioFormat
     ) -> CallSetup:
         agent = self._agents.get(record.agent)
-        tools = self._agent_tools(agent)
+        tools = offered(agent, self._http, self._mcp, [tool.name for tool in start.client_tools])
         client_tools = ClientTools(start.client_tools, tools)
         return CallSetup(
             record=record,
@@ -133,10 +135,6 @@ class Calls:
             rewinds=start.rewinds_playback,
             tells_text=start.consent.transcripts and self._stages.settings.trace_transcripts,
         )
-
-    def _agent_tools(self, agent: Agent) -> dict[str, Tool]:
-        tools = [END_CALL_TOOL, *(webhook_tool(tool, self._http) for tool in agent.tools)]
-        return {tool.name: tool for tool in tools}
 
     # --- sessions from outside ----------------------------------------------------------------------------------------
 

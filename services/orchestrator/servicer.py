@@ -21,6 +21,7 @@ from services.orchestrator.metering import metered
 from services.orchestrator.sessions.store import MemoryStore, SessionStore
 from services.orchestrator.settings import OrchestratorSettings
 from services.orchestrator.stages.channels import Stages
+from services.orchestrator.tools.mcp_servers import McpServers
 
 GRPC_NAME = "voice.orchestrator.v1.VoiceAgent"
 FIRST_MESSAGE_S = 10.0
@@ -39,6 +40,7 @@ class OrchestratorService:
         self._calls: Calls | None = None
         self._store: SessionStore | None = None
         self._http: httpx.AsyncClient | None = None
+        self._mcp: McpServers | None = None
 
     def register(self, server: grpc.aio.Server) -> None:
         """Add the servicer. Converse takes and gives bytes: most of its messages are audio that nobody here reads."""
@@ -58,9 +60,11 @@ class OrchestratorService:
         self._http = httpx.AsyncClient(limits=httpx.Limits(max_connections=200, max_keepalive_connections=50))
         self._store = _store(self._settings)
         self._stages.open()
-        self._calls = Calls(AgentBook.load(self._settings.agents_dir), self._stages, self._store, self._http)
+        agents = AgentBook.load(self._settings.agents_dir)
+        self._mcp = McpServers(agents.all())
+        self._calls = Calls(agents, self._stages, self._store, self._http, self._mcp)
         self._monitor = asyncio.create_task(self._stages.monitor(), name="stage-health")
-        await self._stages.wait_until_serving()
+        await asyncio.gather(self._stages.wait_until_serving(), self._mcp.start())
 
     async def drain(self) -> None:
         """Tell the callers, and wait for them to hang up."""
@@ -73,6 +77,8 @@ class OrchestratorService:
             self._monitor.cancel()
             await asyncio.gather(self._monitor, return_exceptions=True)
         await self._stages.close()
+        if self._mcp is not None:
+            await self._mcp.close()
         if self._http is not None:
             await self._http.aclose()
         if self._store is not None:

@@ -33,6 +33,7 @@ from services.orchestrator.session import Session
 from services.orchestrator.sessions.store import MemoryStore
 from services.orchestrator.speaking import Speaking
 from services.orchestrator.speculation import words_of
+from services.orchestrator.tools.mcp_servers import McpServers
 from tests.support import virtual_time
 from tests.support.scripted_stages import TOOL, ScriptedStages, numbers_in
 
@@ -189,7 +190,8 @@ class World:
 async def play(world: World, steps: list[tuple[Any, ...]]) -> None:
     """Hold a call in which these things happen."""
     http = httpx.AsyncClient(transport=httpx.MockTransport(world.run_tool))
-    calls = Calls(AgentBook({AGENT.name: AGENT}), world.stages, MemoryStore(60), http)  # type: ignore[arg-type]
+    book = AgentBook({AGENT.name: AGENT})
+    calls = Calls(book, world.stages, MemoryStore(60), http, McpServers([]))  # type: ignore[arg-type]
     world.budget = calls._speculation
     audio = common_pb2.AudioFormat(sample_rate_hz=16000, encoding=common_pb2.AUDIO_ENCODING_PCM_S16LE)
     start = pb.StartConversation(agent=AGENT.name, format=audio)
