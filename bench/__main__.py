@@ -24,10 +24,12 @@ from bench import (
     endpointing,
     machine,
     orchestration,
+    routing,
     sequential,
     tracing,
     under_load,
     voice_to_voice,
+    wording,
 )
 from bench.goals import Outcome, outcomes
 from bench.peers import measure as peers
@@ -41,6 +43,8 @@ BENCHES: dict[str, tuple[Measure, Callable[[Coroutine[Any, Any, dict[str, Any]]]
     "colocation": (colocation.measure, uvloop.run),
     "tracing": (tracing.measure, uvloop.run),
     "endpointing": (endpointing.measure, asyncio.run),
+    "routing": (routing.measure, asyncio.run),
+    "wording": (wording.measure, asyncio.run),
     "peers": (peers.measure, uvloop.run),
     "voice_to_voice": (voice_to_voice.measure, asyncio.run),
     "barge_in": (barge_in.measure, asyncio.run),
@@ -53,6 +57,8 @@ TABLES: dict[str, Callable[[Mapping[str, Any]], list[tuple[str, Sequence[str], l
     "colocation": colocation.tables,
     "tracing": tracing.tables,
     "endpointing": endpointing.tables,
+    "routing": routing.tables,
+    "wording": wording.tables,
     "peers": peers.tables,
 }
 """What is told of a result beside its goals: title, columns, rows."""
