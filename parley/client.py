@@ -39,6 +39,7 @@ class Conversation:
     """One call. Enter it to place the call, iterate it for what happens, leave it to hang up.
 
     `sample_rate_hz` is that of the audio in both directions (PCM16, mono). `session_id` resumes a call that broke off.
+    `language`: a BCP 47 tag of the agent's languages to begin in; empty: its first.
     `tools` are async functions by name, or give them with `@call.tool` before the call is entered.
     `playback`: "clock" plays the agent's audio on a model of a loudspeaker, so that the server knows what was heard;
     "device" leaves the pace to a sound card that pulls from `call.playback`; "off" reports nothing, and the server
@@ -53,6 +54,7 @@ class Conversation:
         *,
         agent: str = "",
         session_id: str = "",
+        language: str = "",
         sample_rate_hz: int = 16000,
         tools: Mapping[str, Handler] | None = None,
         playback: PlaybackMode = "clock",
@@ -76,6 +78,7 @@ class Conversation:
         self.sample_rate_hz = sample_rate_hz
         self.turns: list[events.TurnSummary] = []
         """The turns that are complete."""
+        self._language = language
         self._consent = pb.Consent(transcripts=keep_transcripts, audio=keep_audio)
         self._connect_timeout_s = connect_timeout_s
         self._tools: dict[str, Tool] = {name: make_tool(fn, name=name) for name, fn in (tools or {}).items()}
@@ -175,9 +178,9 @@ class Conversation:
             await self._write(encode_audio(pcm))
             self._end.sent(pcm, self._now_samples())
 
-    async def text(self, text: str) -> None:
-        """Say something by typing it."""
-        await self._control(pb.ConverseRequest(text_input=pb.TextInput(text=text)))
+    async def text(self, text: str, language: str = "") -> None:
+        """Say something by typing it. `language`: a BCP 47 tag of the agent's, in which the call then goes on."""
+        await self._control(pb.ConverseRequest(text_input=pb.TextInput(text=text, language=language)))
 
     async def interrupt(self) -> None:
         """Stop the agent, as speech over it would."""
@@ -234,6 +237,7 @@ class Conversation:
                 for tool in self._tools.values()
             ],
             consent=self._consent,
+            language=self._language,
             sends_playback_progress=self._end.mode != "off",
             rewinds_playback=self._end.mode != "off",
         )

@@ -22,6 +22,8 @@ class AgentListing:
     description: str
     language: str
     tools: tuple[str, ...]
+    languages: tuple[str, ...] = ()
+    """All of them as BCP 47 tags, `language` the first."""
 
 
 async def list_agents(target: str = "localhost:50050") -> list[AgentListing]:
@@ -32,4 +34,9 @@ async def list_agents(target: str = "localhost:50050") -> list[AgentListing]:
             response = await stub.ListAgents(pb.ListAgentsRequest(), timeout=DEADLINE_S)
         except grpc.aio.AioRpcError as error:
             raise explain(error, target) from error
-    return [AgentListing(info.name, info.description, info.language, tuple(info.tools)) for info in response.agents]
+    return [
+        AgentListing(
+            info.name, info.description, info.language, tuple(info.tools), tuple(info.languages) or (info.language,)
+        )
+        for info in response.agents
+    ]

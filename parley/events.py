@@ -58,13 +58,18 @@ class Stage:
 
 @dataclass(frozen=True, kw_only=True)
 class Started(Event):
-    """The call is up; `session_id` resumes it after a break."""
+    """The call is up; `session_id` resumes it after a break.
+
+    `language`: BCP 47 tag of what it begins in. `heard_languages`: those that are told apart in speech; empty: one.
+    """
 
     name = "started"
     session_id: str
     agent: str
     resumed: bool
     stages: tuple[Stage, ...]
+    language: str = ""
+    heard_languages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +91,7 @@ class Transcript(Event):
     is_final: bool
     confidence: float
     turn_epoch: int
+    language: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,6 +187,7 @@ class TurnSummary(Event):
     voice_to_voice_ms: float | None
     speculated: bool = False
     hidden_ms: int = 0
+    language: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -212,7 +219,15 @@ class Ended(Event):
 
 def _started(body: Any, at_ms: float) -> Event:
     stages = tuple(Stage(stage=info.stage, engine=info.info.engine, model=info.info.model) for info in body.stages)
-    return Started(at_ms=at_ms, session_id=body.session_id, agent=body.agent, resumed=body.resumed, stages=stages)
+    return Started(
+        at_ms=at_ms,
+        session_id=body.session_id,
+        agent=body.agent,
+        resumed=body.resumed,
+        stages=stages,
+        language=body.language,
+        heard_languages=tuple(body.heard_languages),
+    )
 
 
 def _state_changed(body: Any, at_ms: float) -> Event:
@@ -227,6 +242,7 @@ def _transcript(body: Any, at_ms: float) -> Event:
         is_final=body.is_final,
         confidence=body.confidence,
         turn_epoch=body.turn_epoch,
+        language=body.language,
     )
 
 
@@ -273,6 +289,7 @@ def _turn_summary(body: Any, at_ms: float) -> Event:
         voice_to_voice_ms=None,
         speculated=body.speculated,
         hidden_ms=body.hidden_ms,
+        language=body.language,
     )
 
 

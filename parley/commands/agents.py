@@ -32,6 +32,6 @@ async def _agents(server: str, as_json: bool) -> int:
         return 0
     table = Table("agent", "language", "what it is for", "tools", box=None, header_style="bold")
     for agent in listed:
-        table.add_row(agent.name, agent.language, agent.description, ", ".join(agent.tools))
+        table.add_row(agent.name, ", ".join(agent.languages), agent.description, ", ".join(agent.tools))
     console().print(table)
     return 0

@@ -44,6 +44,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--server", default=DEFAULT_SERVER, metavar="H:P", help="the orchestrator (default: %(default)s)"
     )
+    parser.add_argument("--language", default="", metavar="TAG", help="begin in this language of the agent's")
     parser.add_argument("--out", type=Path, metavar="OUT.wav", help="write the call: caller left, agent right")
     parser.add_argument("--json", action="store_true", help="print events as JSON, one a line")
     parser.add_argument("--rate", type=int, choices=SAMPLE_RATES_HZ, default=16000, help="default: %(default)s")
@@ -65,6 +66,7 @@ async def _call(options: argparse.Namespace) -> int:
         options.server,
         agent=options.agent,
         session_id=options.resume,
+        language=options.language,
         sample_rate_hz=options.rate,
         record=options.out is not None,
     )

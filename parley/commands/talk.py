@@ -33,6 +33,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--server", default=DEFAULT_SERVER, metavar="H:P", help="the orchestrator (default: %(default)s)"
     )
+    parser.add_argument("--language", default="", metavar="TAG", help="begin in this language of the agent's")
     parser.add_argument("--rate", type=int, default=16000, metavar="HZ", help="sample rate (default: %(default)s)")
     parser.add_argument("--input", type=int, metavar="N", help="number of the microphone")
     parser.add_argument("--output", type=int, metavar="N", help="number of the speaker")
@@ -89,7 +90,13 @@ async def talk(sounddevice: Any, options: argparse.Namespace) -> int:
     def recorded(indata: Any, _frames: int, _time: Any, _status: Any) -> None:
         loop.call_soon_threadsafe(enqueue, bytes(indata))
 
-    call = Conversation(options.server, agent=options.agent, sample_rate_hz=options.rate, playback="device")
+    call = Conversation(
+        options.server,
+        agent=options.agent,
+        language=options.language,
+        sample_rate_hz=options.rate,
+        playback="device",
+    )
 
     def played(outdata: Any, frames: int, _time: Any, _status: Any) -> None:
         outdata[:] = call.playback.pull(frames)

@@ -75,6 +75,45 @@ async def test_a_call_from_the_command_line(services: Launcher, tmp_path: Path) 
     assert recording.stat().st_size > len(pcm)
 
 
+async def test_a_call_goes_on_in_spanish(services: Launcher) -> None:
+    async with (
+        grpc.aio.insecure_channel(services.target("orchestrator")) as channel,
+        calling(channel, start_of("shop")) as caller,
+    ):
+        started = caller.all("started")[0]
+        assert (started.language, list(started.heard_languages)) == ("en-US", [])  # pocketsphinx hears English alone
+        [english] = await answers(caller, ("when are you open", ""))
+        spanish, still, back = await answers(
+            caller, ("¿A qué hora abren?", "es"), ("¿Dónde está mi pedido?", ""), ("how long does delivery take", "en")
+        )
+        assert "nine to five" in english.agent_text
+        assert "nueve a cinco" in spanish.agent_text
+        assert "cinco días laborables" in still.agent_text
+        assert "within five" in back.agent_text
+        summaries = (english, spanish, still, back)
+        assert [summary.language for summary in summaries] == ["en-US", "es-ES", "es-ES", "en-US"]
+        assert all(summary.heard_text == summary.agent_text for summary in summaries)
+        epoch = spanish.turn_epoch
+        heard = sum(len(frame.pcm) for frame in caller.all("audio") if frame.turn_epoch == epoch)
+        phrases = [t.text for t in caller.all("transcript") if (t.turn_epoch, t.speaker) == (epoch, pb.SPEAKER_AGENT)]
+        by_voice = {
+            voice: sum(map(len, await synthesise(services.target("tts"), phrases, voice=voice)))
+            for voice in ("es", "en-gb")
+        }
+        assert heard == pytest.approx(by_voice["es"], rel=0.02)  # no two renderings are the same
+        assert heard != pytest.approx(by_voice["en-gb"], rel=0.03)
+
+
+async def answers(caller: Caller, *typed: tuple[str, str]) -> list[pb.TurnSummary]:
+    """Type each text in its language and hear the answer out."""
+    summaries = []
+    for text, language in typed:
+        since = caller.mark()
+        await caller.send(pb.ConverseRequest(text_input=pb.TextInput(text=text, language=language)))
+        summaries.append((await caller.next(lambda r: r.turn_summary.user_text != "", since)).turn_summary)
+    return summaries
+
+
 async def play(caller: Caller, pcm: bytes, chunk_ms: int = 20) -> None:
     """Send audio at the pace it was recorded."""
     size = 32 * chunk_ms

@@ -162,13 +162,23 @@ async def test_no_server_and_no_file_are_told_in_a_line(tmp_path: Path) -> None:
 async def test_agents_are_listed() -> None:
     async def script(line: Line) -> None: ...
 
-    agent = pb.AgentInfo(name="desk", description="Books.", language="en-US", tools=["book"])
+    agent = pb.AgentInfo(
+        name="desk", description="Books.", language="en-US", tools=["book"], languages=["en-US", "es-ES"]
+    )
     async with scripted(script, [agent]) as (_, target):
         status, out, _ = await parley("agents", "--server", target)
         assert status == 0
         assert all(word in out for word in ("desk", "Books.", "en-US", "book"))
         _, out, _ = await parley("agents", "--server", target, "--json")
-    assert json.loads(out) == [{"name": "desk", "description": "Books.", "language": "en-US", "tools": ["book"]}]
+    assert json.loads(out) == [
+        {
+            "name": "desk",
+            "description": "Books.",
+            "language": "en-US",
+            "tools": ["book"],
+            "languages": ["en-US", "es-ES"],
+        }
+    ]
 
 
 async def test_every_command_has_help_and_a_wrong_one_is_refused() -> None:

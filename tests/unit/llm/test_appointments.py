@@ -310,6 +310,24 @@ def test_the_help_desk(text: str, says: str) -> None:
     assert says in Conversation(script="requests").say(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("Hola, buenos días", "¿En qué puedo ayudarle?"),
+        ("¿Dónde está mi pedido?", "cinco días"),
+        ("quiero devolver unos zapatos", "treinta días"),
+        ("¿A qué hora abren?", "nueve a cinco"),
+        ("¿cuánto tarda el envío?", "en cinco"),
+        ("muchas gracias", "De nada"),
+        ("sí", "¿Qué desea saber"),
+        ("xyz", "no le he entendido"),
+        ("eso es todo, adiós", "¡Adiós!"),
+    ],
+)
+def test_the_help_desk_in_spanish(text: str, says: str) -> None:
+    assert says in Conversation(script="requests_es").say(text)
+
+
 VOCABULARY = """
     book appointment tuesday no yes at ten thirty maria cleaning stop sorry cancel that never mind the first one
     how much is hello thanks what wednesday half past two name my goodbye repeat
