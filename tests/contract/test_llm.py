@@ -154,11 +154,8 @@ async def started(case: Case, settings: LlmSettings) -> AsyncIterator[LlmEngine]
 
 
 def asking(text: str, tool: Tool | None = None, max_tokens: int | None = None) -> GenerationRequest:
-    return GenerationRequest(
-        messages=(Message(Role.SYSTEM, "be brief"), Message(Role.USER, text)),
-        tools=(tool,) if tool else (),
-        sampling=Sampling(max_tokens=max_tokens),
-    )
+    messages = (Message(Role.SYSTEM, "be brief"), Message(Role.USER, text))
+    return GenerationRequest(messages, tools=(tool,) if tool else (), sampling=Sampling(max_tokens=max_tokens))
 
 
 async def collect(engine: LlmEngine, request: GenerationRequest) -> list[LlmEvent]:
@@ -197,7 +194,7 @@ async def test_closing_midway_releases_the_request(case: Case) -> None:
     async with started(case, case.slow) as engine:
         events = engine.generate(asking("talk slowly"))
         async with asyncio.timeout(DEADLINE_S):
-            while isinstance(await anext(events), Begun):
+            while not isinstance(await anext(events), TextDelta):
                 pass
             assert engine.running == 1
             await events.aclose()
