@@ -53,13 +53,12 @@ class Listening:
         self._languages = languages
         agent = languages.whole
         limits = {"ready_ms": stages.settings.stage_ready_ms, "grace_ms": stages.settings.stage_grace_ms}
-        asr_config = _asr_config(agent, audio_format, session_id)
         turn_config = _turn_config(agent, audio_format, session_id)
         self.asr = StageStream(
             "asr",
             StreamHooks(
                 open_call=lambda: stages.call("asr", wait=True),
-                config=lambda: asr_config,
+                config=lambda: _asr_config(agent, self._heard_first, audio_format, session_id),
                 replay=lambda: self.hearing.replay_asr(),
                 on_response=self._on_asr,
                 on_lost=hooks.on_lost,
@@ -145,6 +144,12 @@ class Listening:
         elif hypothesis.text:
             self._hooks.dispatch(ev.PartialHeard(epoch, hypothesis.text))
 
+    @property
+    def _heard_first(self) -> str:
+        """The language that a recogniser is to expect: that of the call, where it can be told by hearing."""
+        now = self._languages.agent.language_tag
+        return now if now in self.heard_languages else self._languages.whole.language_tag
+
     def _note_languages(self, ready: asr_pb2.AsrReady) -> None:
         self.heard_languages = tuple(ready.languages)
         if unheard := [tag for tag in self._languages.tags[1:] if tag not in self.heard_languages]:
@@ -186,10 +191,10 @@ def _format(audio_format: AudioFormat) -> common_pb2.AudioFormat:
     )
 
 
-def _asr_config(agent: Agent, audio_format: AudioFormat, session_id: str) -> bytes:
+def _asr_config(agent: Agent, language: str, audio_format: AudioFormat, session_id: str) -> bytes:
     config = asr_pb2.RecognizeConfig(
         format=_format(audio_format),
-        language=agent.language_tag,
+        language=language,
         languages=agent.language_tags if agent.languages else (),
         key_terms=[asr_pb2.KeyTerm(text=term.text, boost=term.boost) for term in agent.key_terms],
         grammar=agent.grammar,

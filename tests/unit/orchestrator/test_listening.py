@@ -133,3 +133,20 @@ def test_the_turn_detector_learns_unless_the_agent_says_no(monkeypatch: pytest.M
     agent = AGENT.model_copy(update={"turn": Turns(adapts=adapts)})
     _, _, detector = listen(monkeypatch, agent, lambda response: "")
     assert turn_pb2.DetectRequest.FromString(detector.hooks.config()).config.fixed_endpointing is not adapts
+
+
+def test_a_new_recogniser_stream_expects_the_language_of_the_call_where_it_is_told_apart(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ears, recogniser, _ = listen(monkeypatch, SEVERAL, lambda response: "")
+
+    def expected() -> str:
+        return asr_pb2.RecognizeRequest.FromString(recogniser.hooks.config()).config.language
+
+    for tag in ("es-ES", "de-DE"):
+        ears._languages.switch(tag)
+        ears._languages.settle()
+        assert expected() == "en-US"
+        ears.heard_languages = ("en-US", "es-ES")
+        assert expected() == ("es-ES" if tag == "es-ES" else "en-US")
+        ears.heard_languages = ()
