@@ -8,9 +8,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+import grpc.aio
 from voice.orchestrator.v1 import orchestrator_pb2 as pb
 
-from tests.support.caller import Caller
+from tests.support.caller import LISTENING, Caller, calling
 from tests.support.stack import AGENT
 
 Respond = Callable[[dict[str, Any], asyncio.StreamWriter], Awaitable[None]]
@@ -54,6 +55,7 @@ def agent_with(url: str, timeout_ms: int = 300, **fields: Any) -> str:
     return AGENT + f"tools: [{json.dumps(tool)}]\n"
 
 
+FILLER = "Let me look."
 CALLS_TOOL = {
     "fake_tool_when": "look",
     "fake_tool_name": "lookup",
@@ -67,3 +69,32 @@ async def asks(caller: Caller) -> int:
     since = caller.mark()
     await caller.send(pb.ConverseRequest(text_input=pb.TextInput(text="please look")))
     return since
+
+
+async def waits_for_a_look_up(channel: grpc.aio.Channel, release: asyncio.Event) -> None:
+    """Hold a call with an agent of `agent_that_looks_up`: the tool is run ahead, and is slow when it is asked for."""
+    release.clear()
+    async with calling(channel) as caller:
+        since = await asks(caller)
+        await caller.next(lambda r: r.transcript.text == FILLER, since)
+        release.set()
+        await caller.kind("turn_summary", since)
+        await caller.state(LISTENING, since)
+        await caller.send(pb.ConverseRequest(end=pb.EndConversation()))
+        await caller.over()
+
+
+def agent_that_looks_up(url: str) -> str:
+    """Return an agent file with a webhook tool named lookup, run ahead as `CALLS_TOOL` calls it."""
+    rule = {"after": "start", "tool": "lookup", "arguments": {"day": "monday"}}
+    return agent_with(url, 30_000, read_only=True, fillers=[FILLER]) + f"prefetch: [{json.dumps(rule)}]\n"
+
+
+def answer_once(released: asyncio.Event) -> Respond:
+    """Return a webhook that answers once it is released."""
+
+    async def respond(request: dict[str, Any], writer: asyncio.StreamWriter) -> None:
+        await released.wait()
+        await answer(b'{"free": true}')(request, writer)
+
+    return respond

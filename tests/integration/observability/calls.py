@@ -28,7 +28,7 @@ from tests.support.caller import (
     calling,
     start_of,
 )
-from tests.support.stack import AGENT
+from tests.support.tools import CALLS_TOOL, agent_that_looks_up, answer_once, waits_for_a_look_up, webhook
 
 REPLY = " ".join(f"word{number}" for number in range(30)) + "."
 SETTINGS = {f"PARLEY_{stage.upper()}_ENGINE": "fake" for stage in STAGES} | {
@@ -39,14 +39,23 @@ SETTINGS = {f"PARLEY_{stage.upper()}_ENGINE": "fake" for stage in STAGES} | {
     "PARLEY_LLM_FAKE_FAILURE": "raise",
     "PARLEY_LLM_FAKE_FAIL_WHEN": "trouble",
     "PARLEY_ORCHESTRATOR_MAX_STREAMS": "2",
+    **{f"PARLEY_LLM_{name.upper()}": value for name, value in CALLS_TOOL.items() if name != "fake_reply"},
 }
 
 
 @contextlib.asynccontextmanager
-async def services(folder: Path) -> AsyncIterator[tuple[Launcher, dict[str, int]]]:
-    """Run the five services; give them, and the port of each one's metrics."""
-    (folder / "agents").mkdir()
-    (folder / "agents" / "tester.yaml").write_text(AGENT)
+async def services(folder: Path) -> AsyncIterator[tuple[Launcher, dict[str, int], asyncio.Event]]:
+    """Run the five services; give them, the port of each one's metrics, and what lets the agent's tool answer."""
+    released = asyncio.Event()
+    async with webhook(answer_once(released)) as url:
+        (folder / "agents").mkdir()
+        (folder / "agents" / "tester.yaml").write_text(agent_that_looks_up(url))
+        async with _launched(folder) as (launcher, ports):
+            yield launcher, ports, released
+
+
+@contextlib.asynccontextmanager
+async def _launched(folder: Path) -> AsyncIterator[tuple[Launcher, dict[str, int]]]:
     own = {"PARLEY_ORCHESTRATOR_AGENTS_DIR": str(folder / "agents")}
     for attempt in range(PORT_ATTEMPTS):
         ports = {name: free_port() for name in DEFAULT_PORTS}
@@ -68,8 +77,9 @@ async def services(folder: Path) -> AsyncIterator[tuple[Launcher, dict[str, int]
         await launcher.stop()
 
 
-async def hold_calls(channel: grpc.aio.Channel) -> None:
+async def hold_calls(channel: grpc.aio.Channel, released: asyncio.Event) -> None:
     """Hold calls one after another; each thing that is counted happens once or more."""
+    await waits_for_a_look_up(channel, released)
     async with calling(channel, start_of(sends_playback_progress=True)) as caller:
         await _only_a_sound(caller)
         await _interrupted(caller)

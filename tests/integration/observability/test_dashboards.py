@@ -22,13 +22,13 @@ UP = 'count(up{job=~"parley-.+"} == 1) == 5'
 
 
 async def test_every_query_of_the_dashboards_has_data(tmp_path: Path) -> None:
-    async with services(tmp_path) as (launcher, ports), running_prometheus(tmp_path, ports) as prometheus:
+    async with services(tmp_path) as (launcher, ports, released), running_prometheus(tmp_path, ports) as prometheus:
         async with grpc.aio.insecure_channel(launcher.target("orchestrator")) as channel:
             # Twice: what a counter says when it is first seen is not an increase.
-            await hold_calls(channel)
+            await hold_calls(channel, released)
             await prometheus.until(UP)
             [(_, held)] = await prometheus.until(STARTED)
-            await hold_calls(channel)
+            await hold_calls(channel, released)
             await prometheus.until(f"{STARTED} >= {2 * held}")
         await every_metric_has_counted(prometheus)
         await every_rule_is_well(prometheus)

@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import httpx
 import pytest
@@ -94,7 +95,8 @@ async def owner(answer: Answer) -> AsyncIterator[Owner]:
         server.close()
 
 
-async def call(port: int, headers: dict[str, str] | None = None) -> str:
+async def call(port: int, headers: dict[str, str] | None = None, **fields: Any) -> str:
+    hook = fields.pop("webhook", {})
     tool = agent_tools.Tool.model_validate(
         {
             "name": "book",
@@ -104,7 +106,9 @@ async def call(port: int, headers: dict[str, str] | None = None) -> str:
                 "url": f"http://127.0.0.1:{port}/book?agent=desk",
                 "timeout_ms": TIMEOUT_MS,
                 "headers": headers or {},
+                **hook,
             },
+            **fields,
         }
     )
     async with asyncio.timeout(DEADLINE_S), httpx.AsyncClient(trust_env=False) as client:
@@ -201,3 +205,56 @@ async def test_a_call_that_is_cancelled_ends_at_once() -> None:
             task.cancel()
             await asyncio.wait({task})
         assert task.cancelled()
+
+
+class Unsteady:
+    """Fail in each of some ways before answering."""
+
+    def __init__(self, *failures: Answer) -> None:
+        self._answers = [*failures, answering(b'"at last"')]
+
+    async def __call__(self, writer: asyncio.StreamWriter) -> None:
+        await (self._answers.pop(0) if len(self._answers) > 1 else self._answers[0])(writer)
+
+
+BUSY = answering(b"{}", "503 Service Unavailable")
+LEISURE: dict[str, Any] = {"timeout_ms": 20_000}
+
+
+@pytest.mark.parametrize("failure", [BUSY, answering(b"{}", "502 Bad Gateway"), raw(b""), raw(b"no HTTP\r\n\r\n")])
+@pytest.mark.parametrize("kind", [{"idempotent": True}, {"read_only": True}])
+async def test_what_may_be_repeated_is_tried_again_as_the_same_call(failure: Answer, kind: dict[str, Any]) -> None:
+    async with owner(Unsteady(failure, BUSY)) as served:
+        assert json.loads(await call(served.port, webhook=LEISURE, **kind)) == "at last"
+    assert {json.loads(body)["call_id"] for _, _, body in served.requests} == {"call-1"}
+    assert len(served.requests) == 3
+
+
+async def test_an_attempt_that_hangs_is_given_up_for_another() -> None:
+    async with owner(Unsteady(hanging)) as served:
+        hook = LEISURE | {"attempt_timeout_ms": 200}
+        assert json.loads(await call(served.port, webhook=hook, idempotent=True)) == "at last"
+
+
+async def test_what_may_not_be_repeated_is_not() -> None:
+    async with owner(Unsteady(BUSY)) as served:
+        with pytest.raises(ToolError, match="HTTP status 503"):
+            await call(served.port, webhook=LEISURE)
+    assert len(served.requests) == 1
+
+
+@pytest.mark.parametrize("failure", [answering(b"{}", "500 Oops"), answering(b"{}", "404 Not Found"), answering(b"no")])
+async def test_an_answer_that_another_attempt_would_not_mend_is_final(failure: Answer) -> None:
+    async with owner(Unsteady(failure)) as served:
+        with pytest.raises(ToolError):
+            await call(served.port, webhook=LEISURE, idempotent=True)
+    assert len(served.requests) == 1
+
+
+async def test_attempts_end_with_their_number_and_with_the_tools_time() -> None:
+    async with owner(BUSY) as served:
+        with pytest.raises(ToolError, match="HTTP status 503"):
+            await call(served.port, webhook=LEISURE, idempotent=True, retries=1)
+        assert len(served.requests) == 2
+        with pytest.raises(ToolError, match="did not answer within 300 ms"):
+            await call(served.port, idempotent=True, retries=5)

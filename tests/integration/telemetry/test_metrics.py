@@ -24,6 +24,7 @@ from tests.integration.telemetry.test_call import ASR, LLM, TOOL, acknowledge, u
 from tests.support.caller import LISTENING, SILENCE, SPEECH, Caller, calling, start_of
 from tests.support.metrics import Scrape, metered, scrape
 from tests.support.stack import Stack, stack
+from tests.support.tools import CALLS_TOOL, agent_that_looks_up, answer_once, waits_for_a_look_up, webhook
 from tests.unit.house.tree import ROOT
 
 pytestmark = pytest.mark.integration
@@ -97,12 +98,19 @@ async def test_everything_that_calls_must_move_is_on_the_endpoint(tmp_path: Path
             await resume_a_turn(parts)
             await leave_while_spoken_over(parts)
             await be_refused(parts, start_of("nobody"))
+        released = asyncio.Event()
+        async with (
+            webhook(answer_once(released)) as url,
+            stack(tmp_path, agent=agent_that_looks_up(url), llm=CALLS_TOOL) as parts,
+        ):
+            await waits_for_a_look_up(parts.channel, released)
             after = await until_gone(port)
     assert during.value(metrics.CALLS_ACTIVE) == 1
     assert {told["stage"] for told in during.labels(metrics.STREAMS_ACTIVE)} >= {"asr", "turn", "tts", "orchestrator"}
     check_nothing_is_missing(after)
     check_calls(after)
     check_turns(after)
+    check_tools(after)
     check_stages(after)
 
 
@@ -119,11 +127,11 @@ def check_nothing_is_missing(seen: Scrape) -> None:
 
 
 def check_calls(seen: Scrape) -> None:
-    assert seen.value(metrics.CALLS_STARTED) == 3
+    assert seen.value(metrics.CALLS_STARTED) == 4
     assert seen.value(metrics.CALLS_REFUSED, reason="overloaded") == 1
     assert seen.value(metrics.CALLS_REFUSED, reason="not_found") == 1
     assert seen.value(metrics.CALLS_REFUSED) == 2
-    assert seen.value(metrics.CALLS_ENDED, reason="caller") == 2
+    assert seen.value(metrics.CALLS_ENDED, reason="caller") == 3
     assert seen.value(metrics.CALLS_ENDED, reason="disconnected") == 1
     assert seen.value(metrics.CALLS_DROPPED_OFF, phase="speaking") == 1
     assert seen.value(metrics.STAGE_REFUSED, stage="orchestrator") == 1
@@ -132,8 +140,8 @@ def check_calls(seen: Scrape) -> None:
 def check_turns(seen: Scrape) -> None:
     answers = seen.value(metrics.TURN_RESPONSE, "_count", agent=AGENT)
     assert answers == 4
-    assert seen.value(metrics.TURN_OUTCOMES, outcome="answer") == answers
-    assert seen.value(metrics.TURN_OUTCOMES, outcome="greeting") == 3
+    assert seen.value(metrics.TURN_OUTCOMES, outcome="answer") == answers + 1
+    assert seen.value(metrics.TURN_OUTCOMES, outcome="greeting") == 4
     lines = {told["line"] for told in seen.labels(metrics.TURN_LINE)}
     assert lines == set(spans.LINE_NAMES)
     total_ms = seen.value(metrics.TURN_LINE, "_sum", agent=AGENT)
@@ -144,6 +152,13 @@ def check_turns(seen: Scrape) -> None:
     assert seen.value(metrics.BARGE_IN_TIME, "_count") == 2
     assert seen.value(metrics.SPECULATION, outcome="hit") == answers
     assert seen.value(metrics.SPECULATION, outcome="discarded") >= 1
+
+
+def check_tools(seen: Scrape) -> None:
+    assert seen.value(metrics.TOOL_TIME, "_count", kind="client", outcome="succeeded") == 1
+    assert seen.value(metrics.TOOL_TIME, "_count", kind="webhook", outcome="succeeded") == 1
+    assert seen.value(metrics.TOOL_AHEAD, outcome="hit") == seen.value(metrics.TOOL_AHEAD) == 1
+    assert seen.value(metrics.TOOL_FILLERS) >= 1
 
 
 def check_stages(seen: Scrape) -> None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from services.common.errors import InvalidInput, NotFound
+from services.orchestrator.agent import Agent
 from services.orchestrator.agents import AgentBook, load_agent
 from services.orchestrator.events import Phrase
 
@@ -164,3 +167,66 @@ def test_two_agents_of_one_name_are_refused(tmp_path: Path) -> None:
 def test_a_directory_without_agents_is_told_with_the_setting(tmp_path: Path, name: str) -> None:
     with pytest.raises(InvalidInput, match="PARLEY_ORCHESTRATOR_AGENTS_DIR"):
         AgentBook.load(tmp_path / name)
+
+
+HOOK = {"url": "http://127.0.0.1:1/x"}
+
+
+def with_tools(*tools: dict[str, Any], **fields: Any) -> Agent:
+    whole = [{"name": "t", "description": "d", "parameters": {"type": "object"}, "webhook": HOOK} | t for t in tools]
+    return Agent.model_validate({"name": "desk", "prompt": "p", "tools": whole} | fields)
+
+
+def test_a_tool_may_be_tried_again_only_where_that_is_said_of_it() -> None:
+    assert with_tools({}).tools[0].attempts == 1
+    assert with_tools({"idempotent": True}).tools[0].attempts == 3
+    assert with_tools({"read_only": True, "retries": 0}).tools[0].attempts == 1
+
+
+def test_only_a_tool_that_reports_later_may_take_minutes() -> None:
+    slow = {"webhook": HOOK | {"timeout_ms": 300_000}}
+    assert with_tools(slow | {"reports_later": True}).tools[0].webhook.timeout_ms == 300_000
+    with pytest.raises(ValidationError, match="over 30000 is for a tool with reports_later"):
+        with_tools(slow)
+
+
+@pytest.mark.parametrize(
+    ("rule", "says"),
+    [
+        ({"after": "start", "tool": "t"}, "'t' is not read_only"),
+        ({"after": "start", "tool": "x"}, "no tool 'x'"),
+        ({"after": "lunch", "tool": "r"}, "'lunch' is neither start, turn nor a tool"),
+        ({"after": "turn", "tool": "r", "arguments": {"a": "$result.b"}}, "name it in after"),
+    ],
+)
+def test_a_look_up_ahead_that_cannot_be_is_refused(rule: dict[str, Any], says: str) -> None:
+    tools: tuple[dict[str, Any], ...] = ({}, {"name": "r", "read_only": True})
+    with pytest.raises(ValidationError, match=says):
+        with_tools(*tools, prefetch=[rule])
+    with_tools(*tools, prefetch=[{"after": "t", "tool": "r", "arguments": {"a": "$result.b"}}])
+
+
+@pytest.mark.parametrize(
+    ("server", "says"),
+    [
+        ({}, "give command"),
+        ({"command": "c", "url": "http://127.0.0.1:1"}, "give command"),
+        ({"url": "http://127.0.0.1:1", "args": ["a"]}, "args and env are for a command"),
+        ({"command": "c", "headers": {"a": "b"}}, "headers are for a url"),
+    ],
+)
+def test_a_tool_server_is_a_command_or_an_address(server: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValidationError, match=says):
+        with_tools(mcp=[{"name": "s"} | server])
+
+
+def test_tool_servers_have_names_of_their_own() -> None:
+    with pytest.raises(ValidationError, match="server names must be unique: s"):
+        with_tools(mcp=[{"name": "s", "command": "a"}, {"name": "s", "command": "b"}])
+
+
+def test_what_is_said_while_a_tool_runs_is_in_the_agents_language_or_as_written() -> None:
+    assert with_tools(language="de-AT").waiting_words[0] == "Einen Moment, bitte."
+    assert with_tools(language="auto").waiting_words == ()
+    assert with_tools(fillers=["Hm."]).waiting_words == ("Hm.",)
+    assert "Let me see." in with_tools({"fillers": ["Let me see."]}).sentences
