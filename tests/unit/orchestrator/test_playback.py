@@ -309,3 +309,18 @@ def test_the_position_never_passes_what_was_sent() -> None:
     assert caller.playback.position_ms() == 50
     caller.playback.acknowledge(EPOCH, 51)  # rounded up at the caller
     assert caller.playback.position_ms() == 50
+
+
+def test_the_first_frame_is_held_back_and_no_later_one() -> None:
+    caller = Caller()
+    caller.playback.begin(EPOCH, hold_ms=250)
+    caller.playback.push(audio(300))
+    assert not caller.frames
+    caller.loop.advance(249)
+    assert not caller.frames
+    caller.loop.advance(1000)
+    assert caller.times_ms[0] == pytest.approx(250, abs=1)
+    assert sum(caller.sizes_ms) == 300
+    caller.playback.begin(EPOCH + 1)
+    caller.playback.push(audio(20))
+    assert len(caller.frames[-1][3]) == FORMAT.byte_count(20)

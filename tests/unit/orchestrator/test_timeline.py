@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.orchestrator.timeline import TimedWord, Timeline
+from services.orchestrator.wording.normalise import normaliser
 
 pytestmark = pytest.mark.unit
 
@@ -173,3 +174,20 @@ def test_what_is_heard_only_grows_and_is_always_a_beginning_of_whole_words(
     said = timeline.text.split()
     assert later.startswith(earlier)
     assert later.split() == said[: len(later.split())]
+
+
+@pytest.mark.parametrize("with_words", [True, False])
+@pytest.mark.parametrize(
+    ("words", "heard"), [(2, "It costs"), (6, "It costs"), (7, "It costs $12.50"), (8, "It costs $12.50 in")]
+)
+def test_of_what_is_said_in_other_words_the_written_word_is_heard(words: int, heard: str, with_words: bool) -> None:
+    said = normaliser("en").say("It costs $12.50 in all.")
+    timeline = Timeline()
+    phrase = timeline.add_phrase(said)
+    timeline.add_audio(phrase, 10 * WORD_MS)
+    if with_words:
+        timeline.add_words(phrase, timed(said.text))
+        assert timeline.heard_text(words * WORD_MS) == heard
+    assert timeline.text == "It costs $12.50 in all."
+    assert "It costs $12.50 in all.".startswith(timeline.heard_text(words * WORD_MS))
+    assert not timeline.heard_text(words * WORD_MS).endswith(("$", "$1", "$12", "$12."))
