@@ -49,8 +49,8 @@ class CallLanguages:
             self._agents[tag] = self.whole.in_language(tag)
         return self._agents[tag]
 
-    def opened(self) -> None:
-        """Note that an utterance begins."""
+    def forget(self) -> None:
+        """Note that what was heard so far is not to be answered."""
         self._heard = ""
 
     def hear(self, tag: str) -> str:

@@ -251,6 +251,8 @@ class Session:
         self._parts.trace.stepped(event, actions)
         for action in actions:
             self._act(action)
+        if not self._state.utterance:
+            self._setup.languages.forget()
         self._meter.stepped(before, event, actions)
 
     def _act(self, action: ev.Action) -> None:
@@ -259,7 +261,6 @@ class Session:
         match action:
             case ev.OpenUtterance(epoch, onset_ms):
                 parts.marks.opened(epoch)
-                self._setup.languages.opened()
                 hearing.open_utterance(epoch, onset_ms, parts.trace.traceparent(epoch))
                 speaking.expect_words(epoch)
             case ev.Finalize(epoch, finalize_id):

@@ -10,8 +10,9 @@ import pytest
 from voice.orchestrator.v1 import orchestrator_pb2 as pb
 
 from services.orchestrator.default_sentences import DEFAULT_SENTENCES
-from tests.integration.orchestrator.speculating import Watched, watched
-from tests.support.caller import LISTENING, Caller, calling, start_of
+from services.tts.engine import SpeakerConfig
+from tests.integration.orchestrator.speculating import Watched, end_the_turn, speak_up_to_the_eager_end, watched
+from tests.support.caller import LISTENING, SILENCE, SPEAKING, SPEECH, Caller, calling, start_of
 from tests.support.stack import AGENT, Stack, stack
 
 pytestmark = pytest.mark.integration
@@ -36,10 +37,15 @@ HEARS = {
 }
 
 
+def voices(stack: Stack) -> list[tuple[SpeakerConfig, str]]:
+    """Return how synthesis was asked to speak, and the texts, the newest last."""
+    service: Any = stack.servers["tts"]._service
+    return list(service.engine.latest)
+
+
 def voice(stack: Stack, text: str) -> tuple[str, float]:
     """Return the language and speed in which a phrase was last spoken."""
-    service: Any = stack.servers["tts"]._service
-    config = next(config for config, spoken in reversed(service.engine.latest) if spoken == text)
+    config = next(config for config, spoken in reversed(voices(stack)) if spoken == text)
     return config.language, config.speed
 
 
@@ -71,11 +77,11 @@ async def test_each_turn_is_answered_in_the_language_that_it_was_heard_in(tmp_pa
     async with watched(tmp_path, agent=SEVERAL, llm=MODEL, asr=HEARS, turn=QUICK) as (engines, caller):
         started = caller.all("started")[0]
         assert (started.language, list(started.heard_languages)) == ("en-US", ["en-US", "es-ES", "de-DE"])
-        summaries, questions, voices = [], [], []
+        summaries, questions, spoken = [], [], []
         for _ in range(4):
             summaries.append(await turn(caller))
             questions.append(asked(engines))
-            voices.append(voice(engines.stack, summaries[-1].agent_text))
+            spoken.append(voice(engines.stack, summaries[-1].agent_text))
         assert [summary.language for summary in summaries] == ["en-US", "es-ES", "es-ES", "de-DE"]
         assert [summary.user_text for summary in summaries] == list(HEARS["fake_texts"])
         assert questions == [
@@ -84,11 +90,44 @@ async def test_each_turn_is_answered_in_the_language_that_it_was_heard_in(tmp_pa
             ("español", "es-ES", "Eres una prueba"),
             ("english", "de-DE", "You are a test"),
         ]
-        assert voices == [("en-US", 1.0), ("es-ES", 1.5), ("es-ES", 1.5), ("de-DE", 1.0)]
+        assert spoken == [("en-US", 1.0), ("es-ES", 1.5), ("es-ES", 1.5), ("de-DE", 1.0)]
         told = {(t.speaker, t.language) for t in caller.all("transcript") if t.is_final}
         assert told == {
             (speaker, tag) for speaker in (pb.SPEAKER_USER, pb.SPEAKER_AGENT) for tag in ("en-US", "es-ES", "de-DE")
         }
+
+
+async def test_a_guess_is_made_in_the_language_that_is_heard_and_one_in_another_is_made_anew(tmp_path: Path) -> None:
+    hears = {"fake_texts": ("qué tal",), "fake_languages": ("es-ES",)}
+    async with watched(tmp_path, agent=SEVERAL, llm=MODEL, asr=hears) as (engines, caller):
+        since = caller.mark()
+        await speak_up_to_the_eager_end(caller)
+        await engines.until(lambda: "It is qué tal." in engines.rendered)
+        assert engines.asked[-1].speculative
+        assert asked(engines) == ("español", "es-ES", "Eres una prueba")
+        await end_the_turn(caller)
+        summary = await caller.kind("turn_summary", since)
+        assert (summary.speculated, summary.language) == (True, "es-ES")
+        assert voice(engines.stack, "It is qué tal.") == ("es-ES", 1.5)
+
+
+async def test_an_answer_keeps_its_language_whatever_is_heard_over_it(tmp_path: Path) -> None:
+    hears = {"fake_texts": ("qué tal", "okay"), "fake_languages": ("es-ES", "en-US"), "fake_word_ms": 20}
+    long = {"fake_reply": " ".join(f"uno dos tres cuatro {number}." for number in range(20))}
+    async with watched(tmp_path, agent=SEVERAL, llm=long, asr=hears, turn=QUICK) as (engines, caller):
+        since = caller.mark()
+        await caller.say()
+        await caller.state(SPEAKING, since)
+        await caller.audio(SPEECH, 8)
+        await caller.kind("pause_playback", since)
+        await caller.audio(SILENCE, 30)
+        await caller.kind("resume_playback", since)
+        await caller.send(pb.ConverseRequest(interrupt=pb.InterruptAgent()))
+        summary = await caller.kind("turn_summary", since)
+        assert summary.language == "es-ES"
+        said = [config.language for config, text in voices(engines.stack) if text.startswith("uno")]
+        assert set(said) == {"es-ES"}
+        assert (await typed(caller, "y ahora")).language == "es-ES"
 
 
 async def test_a_recogniser_that_tells_no_languages_apart_hears_the_first(tmp_path: Path) -> None:

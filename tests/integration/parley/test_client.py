@@ -67,6 +67,37 @@ async def test_a_call_brings_typed_events_in_order_and_ends() -> None:
         await call.send_audio(bytes(320))
 
 
+async def test_a_call_names_its_language_and_that_of_what_is_typed() -> None:
+    async def script(line: Line) -> None:
+        line.start = await line.control("start")
+        up = pb.ConversationStarted(session_id="abc", agent="desk", language="es-ES", heard_languages=["en", "es-ES"])
+        await line.send(started=up)
+        typed = await line.control("text_input")
+        said = pb.Transcript(speaker=pb.SPEAKER_AGENT, text=typed.text, is_final=True, language=typed.language)
+        await line.send(transcript=said)
+        await line.send(turn_summary=pb.TurnSummary(language=typed.language))
+        await line.control("end")
+        await line.ended()
+
+    async with scripted(script) as (service, target):
+        async with Conversation(target, agent="desk", language="es") as call:
+            await call.text("guten Tag", "de")
+            await call.end()
+            async with asyncio.timeout(10):
+                seen = [event async for event in call]
+        assert service.lines[0].start.language == "es"
+    match seen:
+        case [
+            events.Started(language="es-ES", heard_languages=("en", "es-ES")),
+            events.Transcript(text="guten Tag", language="de"),
+            events.TurnSummary(language="de"),
+            events.Ended(),
+        ]:
+            pass
+        case _:
+            raise AssertionError(seen)
+
+
 async def test_pause_and_clear_are_acknowledged_at_once_with_what_was_heard() -> None:
     async def script(line: Line) -> None:
         await line.begin()

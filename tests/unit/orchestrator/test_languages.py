@@ -125,31 +125,31 @@ def call() -> CallLanguages:
 
 
 def test_a_turn_is_answered_in_the_language_that_it_was_heard_in(call: CallLanguages) -> None:
-    call.opened()
+    call.forget()
     assert call.hear("es") == "es-ES"
     assert (call.expected.language, call.agent.language) == ("es-ES", "en-US")
     call.settle()
     assert (call.expected.language, call.agent.language) == ("es-ES", "es-ES")
-    call.opened()
+    call.forget()
     assert call.hear("es-ES") == "es-ES"
     call.settle()
-    call.opened()
+    call.forget()
     call.hear("en-US")
     call.settle()
     assert call.agent.language == "en-US"
 
 
 def test_words_that_come_to_nothing_change_nothing(call: CallLanguages) -> None:
-    call.opened()
+    call.forget()
     call.hear("de")
-    call.opened()
+    call.forget()
     call.settle()
     assert call.agent.language == "en-US"
 
 
 @pytest.mark.parametrize("tag", ["", "fr", "fr-FR"])
 def test_a_language_that_is_not_the_agents_is_not_gone_on_in(call: CallLanguages, tag: str) -> None:
-    call.opened()
+    call.forget()
     call.hear("es")
     assert call.hear(tag) == ""
     assert call.expected.language == "es-ES"

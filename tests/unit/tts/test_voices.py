@@ -49,7 +49,8 @@ def alike(one: bytes, other: bytes) -> bool:
 def loudness(pcm: bytes) -> npt.NDArray[np.float64]:
     """Return the loudness of each 20 ms."""
     samples = np.abs(np.frombuffer(pcm, "<i2").astype(np.float64))
-    return np.log1p(samples[: len(samples) // 320 * 320].reshape(-1, 320).mean(1))
+    levels: npt.NDArray[np.float64] = np.log1p(samples[: len(samples) // 320 * 320].reshape(-1, 320).mean(1))
+    return levels
 
 
 async def test_a_phrase_sounds_as_it_does_to_a_stream_of_its_language(engine: EspeakEngine) -> None:
