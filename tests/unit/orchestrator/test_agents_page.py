@@ -15,7 +15,10 @@ from pydantic.fields import FieldInfo
 from services.common.errors import InvalidInput
 from services.orchestrator.agent import Agent
 from services.orchestrator.agents import load_agent
+from services.orchestrator.session import TOOLS_FINISH_S
+from services.orchestrator.tools.ahead import RESULTS_LAST_S
 from services.orchestrator.tools.base import MAX_RESULT_BYTES
+from services.orchestrator.tools.offered import MAX_OFFERED
 
 pytestmark = pytest.mark.unit
 
@@ -120,6 +123,10 @@ def test_default_and_limits_are_the_codes(path: str) -> None:
     assert set(bounds(FIELDS[path])) <= numbers
 
 
-def test_the_limit_of_a_result_is_the_codes() -> None:
-    assert f"{MAX_RESULT_BYTES:,} bytes" in PAGE
-    assert f"more than {MAX_RESULT_BYTES} bytes" in PAGE
+def test_the_limits_of_tools_are_the_codes() -> None:
+    page = (ROOT / "docs" / "tools.md").read_text()
+    assert f"{MAX_RESULT_BYTES:,} bytes" in page
+    assert f"more than {MAX_RESULT_BYTES} bytes" in page
+    assert f"for {RESULTS_LAST_S:.0f} s" in page
+    assert f"at most {MAX_OFFERED} tools" in PAGE
+    assert f"at most {TOOLS_FINISH_S:.0f} s" in page
