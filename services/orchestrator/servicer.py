@@ -22,6 +22,7 @@ from services.orchestrator.sessions.store import MemoryStore, SessionStore
 from services.orchestrator.settings import OrchestratorSettings
 from services.orchestrator.stages.channels import Stages
 from services.orchestrator.tools.mcp_servers import McpServers
+from services.orchestrator.wording.normalise import normaliser
 
 GRPC_NAME = "voice.orchestrator.v1.VoiceAgent"
 FIRST_MESSAGE_S = 10.0
@@ -61,6 +62,8 @@ class OrchestratorService:
         self._store = _store(self._settings)
         self._stages.open()
         agents = AgentBook.load(self._settings.agents_dir)
+        for tag in {tag for agent in agents.all() for tag in agent.language_tags}:
+            normaliser(tag)  # now, and not in the middle of a call
         self._mcp = McpServers(agents.all())
         self._calls = Calls(agents, self._stages, self._store, self._http, self._mcp)
         self._monitor = asyncio.create_task(self._stages.monitor(), name="stage-health")

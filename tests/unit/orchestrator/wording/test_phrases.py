@@ -147,15 +147,15 @@ def test_a_voice_breathes_before_what_opens_a_clause(text: str, phrases: list[st
 
 
 BOUND = [
-    "of the", "in the", "to the", "a table", "the table", "your table", "1,250 euros", "March 3", "3, 2026", "Anna Maria",
-    "Maria Smith", "Dr. Anna", "555 123", "123 4567", "5 km", "New York",
+    "of the", "in the", "to the", "a table", "the table", "your table", "1,250 euros", "March 3", "3, 2026",
+    "Anna Maria", "Maria Smith", "Dr. Anna", "555 123", "123 4567", "5 km", "New York",
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        "The table at the end of the hall by the windows of the old house near the river costs 1,250 euros in the week",
+        "The table at the end of the hall by the windows of the old house near the river costs 1,250 euros",
         "Your appointment with Dr. Anna Maria Smith is on March 3, 2026 in the practice near the town hall of New York",
         "Please call us on 555 123 4567 or walk the 5 km along the river to the table at the end of the garden",
     ],
