@@ -116,6 +116,21 @@ async def test_a_language_is_detected_and_may_change_between_turns(engine: Faste
     await stream.close()
 
 
+async def test_of_the_languages_that_a_stream_names_the_one_that_is_spoken_is_told(engine: FasterWhisper) -> None:
+    stream = await engine.open(StreamOptions(16000, "en-US", ("en-US", "de-AT", "fr-FR")))
+    assert stream.languages == ("en-US", "de-AT")
+    for text, voice, language in (
+        ("what are your opening hours", VOICE, "en-US"),
+        ("auf wiedersehen", "de", "de-AT"),
+        ("how much is a cleaning", VOICE, "en-US"),
+    ):
+        await stream.reset()
+        await stream.accept(spoken(text, voice))
+        final = await stream.finalize()
+        assert (final.text, final.language) == (text, language)
+    await stream.close()
+
+
 async def test_a_key_term_decides_the_spelling(engine: FasterWhisper) -> None:
     pcm = spoken("my name is smith")
     assert (await hear(engine, pcm, language="en-US")).text == "my name is smith"
