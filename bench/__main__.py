@@ -26,6 +26,7 @@ from bench import (
     orchestration,
     routing,
     sequential,
+    speculation,
     tracing,
     under_load,
     voice_to_voice,
@@ -40,6 +41,7 @@ BENCHES: dict[str, tuple[Measure, Callable[[Coroutine[Any, Any, dict[str, Any]]]
     "orchestration": (orchestration.measure, uvloop.run),
     "load": (under_load.measure, uvloop.run),
     "sequential": (sequential.measure, uvloop.run),
+    "speculation": (speculation.measure, uvloop.run),
     "colocation": (colocation.measure, uvloop.run),
     "tracing": (tracing.measure, uvloop.run),
     "endpointing": (endpointing.measure, asyncio.run),
@@ -54,6 +56,7 @@ whose events are timed by it."""
 TABLES: dict[str, Callable[[Mapping[str, Any]], list[tuple[str, Sequence[str], list[list[str]]]]]] = {
     "load": under_load.tables,
     "sequential": sequential.tables,
+    "speculation": speculation.tables,
     "colocation": colocation.tables,
     "tracing": tracing.tables,
     "endpointing": endpointing.tables,

@@ -86,6 +86,17 @@ GOALS = (
         ("ratios", "livekit", "runs", 50, "added_p99"), 1, "",
     ),
     Goal("peers", "50 calls: CPU, share of LiveKit's", ("ratios", "livekit", "runs", 50, "cpu"), None, ""),
+    Goal(
+        "speculation", "voice to voice p50 beyond the endpointing delay, worst delay",
+        ("worst", "over_endpointing_p50_ms"), 30,
+    ),
+    Goal(
+        "speculation", "on a hit: commit to first audio p95, worst delay",
+        ("worst", "hit_commit_to_audio_p95_ms"), 20,
+    ),
+    Goal("speculation", "barge-in p50, on less off", ("worst", "barge_in_slower_p50_ms"), 5),
+    Goal("speculation", "default engines: voice to voice p50", ("worst", "real_p50_ms"), 300),
+    Goal("speculation", "default engines: turns not answered from a guess", ("worst", "real_miss_rate"), 0.25, ""),
     Goal("voice_to_voice", "voice to voice p50", ("p50_ms",), 400),
     Goal("voice_to_voice", "voice to voice p95", ("p95_ms",), 800),
     Goal("voice_to_voice", "turns measured", ("n",), None, ""),

@@ -141,6 +141,7 @@ def summary(plan: Plan, seen: Watched, service: str = "orchestrator") -> dict[st
         "rss_mb": window.rss_mb[service],
         "rss_mb_by_service": dict(window.rss_mb),
         "rss_mb_a_call": round((window.rss_mb[service] - seen.before.rss_mb[service]) / plan.calls, 3),
+        "answers": load.get("answers", []),
         "echo": {"n": len(load["echo_ms"])} | spread(load["echo_ms"]),
         "other_processes_cores": round(window.others_cores, 2),
         "caller_late": spread(load["late_ms"]),

@@ -27,6 +27,8 @@ from bench.echo import METHOD as ECHO
 from bench.rhythm import END_FRAMES, FRAME_MS, Habits, Kind
 from bench.tally import Account, Tally
 from parley.rpc import TrueStatus
+from services.common import spans
+from services.common.spans import LINE_NAMES
 from services.common.wire import encode_audio
 
 CONVERSE = "/voice.orchestrator.v1.VoiceAgent/Converse"
@@ -46,6 +48,7 @@ _EVENT_OF = {
     for name, number in ((f.name, f.number) for f in pb.ConverseResponse.DESCRIPTOR.fields)
 }  # fmt: skip
 _AUDIO = next(tag for tag, name in _EVENT_OF.items() if name == "audio")
+_AFTER_COMMIT = frozenset(LINE_NAMES[LINE_NAMES.index(spans.COMMIT) + 1 :]) - {spans.TRANSIT_OUT}
 _FATAL = {"error", "ended", "going_away"}
 _SILENCING = {"pause_playback", "clear_playback"}
 
@@ -148,6 +151,15 @@ class Call:
         self._tally.interrupted += summary.interrupted
         for hop in summary.hops:
             self._tally.hops_ms.setdefault(hop.name, []).append((hop.duration_ms, hop.server_ms))
+        if summary.response_ms:
+            self._tally.answers.append(
+                {
+                    "response_ms": sum(hop.duration_ms for hop in summary.hops),
+                    "commit_to_audio_ms": sum(hop.duration_ms for hop in summary.hops if hop.name in _AFTER_COMMIT),
+                    "is_hit": summary.speculated,
+                    "hidden_ms": summary.hidden_ms,
+                }
+            )
 
 
 async def live(

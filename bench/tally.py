@@ -26,6 +26,9 @@ class Tally:
     events: Counter[str] = field(default_factory=Counter)
     hops_ms: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
     """By hop, as the turn summaries tell them: (duration, of that the stage's server)."""
+    answers: list[dict[str, float]] = field(default_factory=list)
+    """Answers to speech, as their summaries tell: `response_ms`, `commit_to_audio_ms`, and of one that was begun on a
+    guess (`is_hit`) `hidden_ms`."""
     unanswered: int = 0
     unnoticed: int = 0
     """Times that a caller spoke over an answer and was not heard until the end of what they said."""
@@ -44,6 +47,7 @@ class Tally:
             "sent": self.sent,
             "events": self.events,
             "hops_ms": self.hops_ms,
+            "answers": self.answers,
             "unanswered": self.unanswered,
             "unnoticed": self.unnoticed,
             "interrupted": self.interrupted,

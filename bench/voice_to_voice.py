@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -63,6 +63,9 @@ class Turn:
     heard: str
     voice_to_voice_ms: float | None
     hops_ms: dict[str, float] = field(default_factory=dict)
+    is_hit: bool = False
+    """The answer was begun on a guess, before the turn was over."""
+    hidden_ms: int = 0
     is_cut_off: bool = False
     """The turn was taken for over before the sentence was."""
     turns: int = 1
@@ -89,9 +92,13 @@ def plan(calls: int, turns: int) -> list[Call]:
     ]
 
 
-async def measure(*, quick: bool = False, lanes: int = LANES) -> dict[str, Any]:
-    """Hold the calls, `lanes` at a time, and return what was measured."""
-    calls = plan(2, 3) if quick else plan(CALLS, TURNS_A_CALL)
+async def measure(*, quick: bool = False) -> dict[str, Any]:
+    """Hold the calls and return what was measured."""
+    return await measure_calls(plan(2, 3) if quick else plan(CALLS, TURNS_A_CALL), {})
+
+
+async def measure_calls(calls: Sequence[Call], environment: Mapping[str, str], lanes: int = LANES) -> dict[str, Any]:
+    """Hold these calls, `lanes` at a time, over services with `environment`, and return what was measured."""
     queue = list(reversed(calls))
     turns: list[Turn] = []
 
@@ -99,7 +106,7 @@ async def measure(*, quick: bool = False, lanes: int = LANES) -> dict[str, Any]:
         while queue:
             turns.extend(await hold(stack, queue.pop()))
 
-    async with running("voice_to_voice", {}) as stack:
+    async with running("voice_to_voice", environment) as stack:
         async with asyncio.TaskGroup() as group:
             for _ in range(lanes):
                 group.create_task(lane(stack))
@@ -139,6 +146,8 @@ async def ask(caller: Caller, call: Call, sentence: str, pcm: bytes) -> Turn:
         heard=" ".join(turn.user_text for turn in answers),
         voice_to_voice_ms=answers[-1].voice_to_voice_ms,
         hops_ms=hops_ms(answers[-1]),
+        is_hit=answers[-1].speculated,
+        hidden_ms=answers[-1].hidden_ms,
         is_cut_off=was_cut_off(caller.heard[first_event:], spoken),
         turns=len(answers),
     )
@@ -166,6 +175,8 @@ def summary(turns: Sequence[Turn], lanes: int) -> dict[str, Any]:
         "n": len(measured),
         **spread(times, digits=1),
         "parallel_calls": lanes,
+        "hits": sum(turn.is_hit for turn in measured),
+        "hidden": spread([turn.hidden_ms for turn in measured if turn.is_hit], digits=1),
         "voices": sorted({turn.voice for turn in turns}),
         "by_hop": {
             name: spread([turn.hops_ms[name] for turn in measured if name in turn.hops_ms], digits=1) for name in names
@@ -181,6 +192,8 @@ def summary(turns: Sequence[Turn], lanes: int) -> dict[str, Any]:
                 "said": turn.said,
                 "voice_to_voice_ms": None if turn.voice_to_voice_ms is None else round(turn.voice_to_voice_ms, 1),
                 "hops_ms": turn.hops_ms,
+                "is_hit": turn.is_hit,
+                "hidden_ms": turn.hidden_ms,
                 "is_cut_off": turn.is_cut_off,
             }
             for turn in turns

@@ -252,6 +252,7 @@ class Speaking:
 
     async def _say(self, reply: Reply, phrase: ev.Phrase, text: str) -> None:
         if not text:
+            self._reply = None
             self._hooks.dispatch(ev.PlaybackDone(reply.epoch, reply.close))
             return
         said = self.sentences.whole(reply, text)

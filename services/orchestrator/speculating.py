@@ -58,6 +58,7 @@ def _moment(state: TurnState, at_s: float, speaking: Speaking) -> Moment:
         at_s=at_s,
         utterance=state.utterance,
         is_over=bool(state.finalize_id) or state.turn_over,
+        is_silent=not state.user_speaking,
         goes_on=bool(state.kept_text),
         may_guess=is_callers and bool(state.utterance) and speaking.may_guess,
     )

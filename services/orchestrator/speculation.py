@@ -13,7 +13,9 @@ from collections import deque
 from dataclasses import dataclass
 
 STABLE_MS = 200
-"""A partial whose words have not changed for this long is likely to be all of it."""
+"""A partial whose words have not changed for this long in silence is likely to be all of it."""
+STABLE_IN_SPEECH_MS = 600
+"""The same while there is sound: words come 200 to 500 ms apart, so between any two of them a partial stands still."""
 MIN_CONFIDENCE = 0.85
 MAX_GUESSES = 3
 """A turn. The last is kept for the end of the turn: pauses within it must not use them up."""
@@ -80,6 +82,8 @@ class Moment:
     """Epoch of the caller's open utterance; 0: none."""
     is_over: bool
     """The turn is probably or certainly over."""
+    is_silent: bool = True
+    """The turn detector hears no speech now."""
     goes_on: bool = False
     """The utterance goes on with a turn that was taken to be over."""
     may_guess: bool = True
@@ -144,7 +148,7 @@ class Speculation:
         """Return when to ask for orders again though nothing has happened; None: no need."""
         if not self._may_guess(moment) or self._confidence < MIN_CONFIDENCE or self._is_due(moment):
             return None
-        return self._since_s + STABLE_MS / 1000
+        return self._since_s + _stable_s(moment)
 
     def _drop(self, moment: Moment) -> Drop | None:
         if not self._guessed:
@@ -167,7 +171,7 @@ class Speculation:
         if moment.is_over:
             return True
         # A timer may fire a clock's tick early.
-        stands_still = moment.at_s - self._since_s >= STABLE_MS / 1000 - 1e-3
+        stands_still = moment.at_s - self._since_s >= _stable_s(moment) - 1e-3
         return stands_still and self._confidence >= MIN_CONFIDENCE
 
     def _warm(self) -> Warm | None:
@@ -177,6 +181,10 @@ class Speculation:
         self._warmings += 1
         self._warmed_words = stable
         return Warm(self._stable)
+
+
+def _stable_s(moment: Moment) -> float:
+    return (STABLE_MS if moment.is_silent else STABLE_IN_SPEECH_MS) / 1000
 
 
 RECENT = 8

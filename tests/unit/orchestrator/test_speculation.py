@@ -36,10 +36,11 @@ class Turn:
         self.at_s = 100.0
         self.is_over = False
         self.goes_on = False
+        self.is_silent = True
         self.may_guess = True
 
     def moment(self) -> Moment:
-        return Moment(self.at_s, self.utterance, self.is_over, self.goes_on, self.may_guess)
+        return Moment(self.at_s, self.utterance, self.is_over, self.is_silent, self.goes_on, self.may_guess)
 
     def look(self) -> list[Order]:
         return self.rules.orders(self.moment())
@@ -104,6 +105,15 @@ def test_unsure_words_wait_for_the_turn_to_be_probably_over(confidence: float) -
     assert turn.rules.again_s(turn.moment()) is None
     assert turn.after(5000) == []
     assert turn.over() == [Guess(TEXT)]
+
+
+def test_while_there_is_sound_words_must_stand_still_for_longer() -> None:
+    turn = Turn()
+    turn.is_silent = False
+    turn.hear(TEXT, 0.9)
+    assert turn.after(400) == []
+    assert turn.rules.again_s(turn.moment()) == pytest.approx(100.6)
+    assert turn.after(200) == [Guess(TEXT)]
 
 
 def test_words_that_grow_do_not_stand_still() -> None:
