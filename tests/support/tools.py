@@ -85,9 +85,11 @@ async def waits_for_a_look_up(channel: grpc.aio.Channel, release: asyncio.Event)
 
 
 def agent_that_looks_up(url: str) -> str:
-    """Return an agent file with a webhook tool named lookup, run ahead as `CALLS_TOOL` calls it."""
+    """Return an agent file with a webhook tool named lookup, run ahead as `CALLS_TOOL` calls it, and two models."""
     rule = {"after": "start", "tool": "lookup", "arguments": {"day": "monday"}}
-    return agent_with(url, 30_000, read_only=True, fillers=[FILLER]) + f"prefetch: [{json.dumps(rule)}]\n"
+    llm = {"fast_model": "small", "route": {"examples": ["tell me more"]}}
+    agent = agent_with(url, 30_000, read_only=True, fillers=[FILLER])
+    return agent + f"prefetch: [{json.dumps(rule)}]\nllm: {json.dumps(llm)}\n"
 
 
 def answer_once(released: asyncio.Event) -> Respond:
