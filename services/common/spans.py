@@ -194,7 +194,7 @@ ATTRIBUTES = {
     CALL_END_REASON: "why the call ended; absent where the caller's stream broke off",
     CALL_TURNS: "answers given",
     TURN_OUTCOME: "as in the turn summary; `answer` for an answer, else what became of speech that was not answered: "
-    "`backchannel`, `joined` to what followed, `unanswered` (no words, or too late), `call_ended`",
+    "`backchannel`, `echo`, `joined` to what followed, `unanswered` (no words, or too late), `call_ended`",
     TURN_INTERRUPTED: "whether the caller interrupted",
     TURN_TOOL_CALLS: "tool calls of the turn",
     TURN_LANGUAGE: "BCP 47 tag of the language the agent spoke; absent where the model decided",
@@ -209,7 +209,7 @@ ATTRIBUTES = {
     SPECULATION_KIND: "`stream`: a model stream opened early; `reply`: an answer begun before its turn was committed",
     SPECULATION_OUTCOME: "`used` or `discarded`",
     SPECULATION_REASON: "of a discarded answer: " + ", ".join(f"`{told}` ({why})" for told, why in DISCARDS.items()),
-    BARGE_IN_OUTCOME: "`interruption`, `backchannel` (the agent went on), or `reply_ended` before the verdict",
+    BARGE_IN_OUTCOME: "`interruption`, `backchannel` or `echo` (the agent went on), `reply_ended` before the verdict",
     BARGE_IN_PAUSED_MS: "from the arrival of its first sample until the caller was told to pause",
     CANCELLATION_CAUSE: "`barge_in`, `requested` by the caller's software, `resumed` speech, `replaced` by typed "
     "text, `watchdog`, or `stage_failed`",

@@ -1,8 +1,8 @@
 """The agent's own echo in one call: what comes back from the caller's loudspeaker is kept from interrupting.
 
-Speech over the agent is passed on at once, so that it pauses, and compared with what was played while it is judged. Where
-it was echo the agent goes on, and from then on a new onset is compared first. As long as echo is heard it is listened to
-for somebody who speaks over it, and he is passed on as if he had just begun.
+Speech over the agent is passed on at once, so that it pauses, and compared with what was played while it is judged.
+Where it was echo the agent goes on, and from then on a new onset is compared first. As long as echo is heard it is
+listened to for somebody who speaks over it, and he is passed on as if he had just begun.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ JUDGE_MS = 900
 """How long after its onset speech over the agent may still turn out to be echo."""
 WATCH_MS = 240
 """The newest sound, in which somebody who speaks over echo is looked for."""
+UNLIKE = 0.4
+"""Share of a sound that must be explained for its words to be the agent's: a caller may choose by its very words."""
 DOUBTS = 2
 """Looks in a row that find somebody before he is passed on: an echo is less like itself at times."""
 TAIL_MS = 300
@@ -65,6 +67,8 @@ class EchoWatch:
         self._in_speech = False
         self._is_echo = False
         self._is_over_agent = False
+        self._may_be_echo = False
+        """Whether words over the agent may be its own: not once the sound of them was compared, and is another."""
         self._said = ""
 
     @property
@@ -73,7 +77,7 @@ class EchoWatch:
 
     def callers_words(self, text: str) -> str:
         """Return what of a recognised text is not the agent's own."""
-        if not text or not self._is_over_agent:
+        if not text or not self._is_over_agent or not self._may_be_echo:
             return text
         self._said = self._hooks.said() or self._said
         return without_echo(text, self._said, is_known=self._is_known)
@@ -93,7 +97,7 @@ class EchoWatch:
         self._hooks.dispatch(event)
 
     def _begin(self, event: ev.SpeechStarted) -> None:
-        self._in_speech = self._is_over_agent = True
+        self._in_speech = self._is_over_agent = self._may_be_echo = True
         self._said = self._hooks.said()
         self._stop()
         is_told = not self._is_known
@@ -133,6 +137,7 @@ class EchoWatch:
         while (heard_ms := self._hearing.offset_ms - began_ms) < JUDGE_MS and self._hooks.is_audible():
             if heard_ms >= LEAST_MS:
                 likeness = await self._look(heard_ms)
+                self._may_be_echo = likeness is None or likeness.explained >= UNLIKE
                 if likeness is not None and self._memory.is_echo(likeness) and self._hooks.is_audible():
                     self._hooks.dispatch(ev.EchoHeard())
                     await self._hear_echo(likeness)
@@ -164,16 +169,13 @@ class EchoWatch:
         if self._in_speech and not self._hooks.is_audible():
             await asyncio.sleep((max(0.0, self._memory.lag_ms or 0.0) + TAIL_MS) / 1000)
         if self._in_speech:
-            await self._hear_caller()
+            self._hear_caller()
 
-    async def _hear_caller(self) -> None:
-        """Pass on that somebody speaks, who began a little ago, with or without the agent's echo."""
+    def _hear_caller(self) -> None:
+        """Pass on that somebody speaks, who began a little ago, with the agent's last words in his first ones."""
         self._say(is_echo=False)
         since_ms = WATCH_MS if self._hooks.is_audible() else TAIL_MS
-        event = ev.SpeechStarted(max(1, round(self._hearing.offset_ms - since_ms)))
-        self._hooks.dispatch(event)
-        if self._hooks.is_audible():
-            await self._judge(event, is_told=True)
+        self._hooks.dispatch(ev.SpeechStarted(max(1, round(self._hearing.offset_ms - since_ms))))
 
     async def _look(self, heard_ms: float, near_ms: float | None = None) -> Likeness | None:
         """Compare the newest sound with what was played, off the event loop: it takes some milliseconds."""

@@ -114,7 +114,7 @@ class CallMeter:
 def _is_barge_in(before: TurnState, event: ev.Event) -> bool:
     if isinstance(event, ev.WatchdogExpired):
         return event.watchdog is ev.Watchdog.JUDGEMENT
-    return before.phase is Phase.SPEAKING and isinstance(event, ev.Interruption | ev.EndOfTurn)
+    return before.phase is Phase.SPEAKING and isinstance(event, ev.Interruption | ev.EndOfTurn | ev.LineHeld)
 
 
 def _is_resumption(before: TurnState, event: ev.Event) -> bool:

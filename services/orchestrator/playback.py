@@ -15,6 +15,8 @@ FRAME_MS = 100
 """Audio a message once playback runs: the number of messages is the cost, not their size."""
 KEEP_MS = 4_000
 """Audio of the turn that was handed over and is kept, at least: to be said again from a word on, to know its echo."""
+PAST_MS = 1_500
+"""What has sounded before a pause, and is known after it: its echo is still on its way."""
 DONE_TOLERANCE_MS = 5.0
 MIN_DELAY_MS = 1.0
 """uvloop counts whole milliseconds: a timer of less (a rounding error is enough) would fire again and again at once."""
@@ -60,6 +62,9 @@ class Playback:
         self._base_ms = 0.0
         self._base_s = self._loop.time()
         self._farthest_ms = 0.0
+        self._rewound_ms = -1
+        self._rewinds = 0
+        self._past, self._past_s = b"", self._base_s
         self._unbroken_ms = 0.0
         self._has_begun = False
         self._held_until_s = 0.0
@@ -87,6 +92,8 @@ class Playback:
 
     def pause(self) -> None:
         """Hand over nothing more, and stop the clock."""
+        if not self._is_paused:
+            self._break(self.position_ms())
         self._base_ms = self.position_ms()
         self._is_paused = True
         self._paused_s = self._loop.time()
@@ -111,7 +118,13 @@ class Playback:
         first_bytes = self._sent_bytes - len(self._kept)
         return first_bytes <= self._format.byte_count(from_ms) <= self._sent_bytes
 
+    def times_rewound_to(self, from_ms: int) -> int:
+        """Return how often in a row it went back to that place."""
+        return self._rewinds if from_ms == self._rewound_ms else 0
+
     def _rewind(self, from_ms: int) -> None:
+        self._rewinds = self.times_rewound_to(from_ms) + 1
+        self._rewound_ms = from_ms
         self._farthest_ms = self.heard_ms()
         again = len(self._kept) - (self._sent_bytes - self._format.byte_count(from_ms))
         if again < len(self._kept):
@@ -161,20 +174,30 @@ class Playback:
         """Return how much of the turn's audio the caller has heard, also where some of it is being said again."""
         return max(self._farthest_ms, self.position_ms())
 
-    def sounded(self, duration_ms: float, ahead_ms: float) -> bytes:
-        """Return what the caller's loudspeaker sounds from `duration_ms` ago until `ahead_ms` from now.
+    def sounded(self, duration_ms: float, ahead_ms: float = 0.0) -> bytes:
+        """Return what the loudspeaker sounds from `duration_ms` ago until `ahead_ms` from now, silence included.
 
-        Silence where it stands still, where nothing is at hand, and before the last break in the turn.
+        At most PAST_MS before the newest pause are known; what is about to sound is known as far as it is handed over.
         """
-        position_ms = self.position_ms()
-        still_ms = min(self.paused_ms, duration_ms)
-        begin_ms = max(self._unbroken_ms, position_ms - (duration_ms - still_ms))
-        end_ms = position_ms if self._is_paused else position_ms + ahead_ms
-        first = self._sent_bytes - len(self._kept)
-        begin, end = (max(0, self._format.byte_count(at_ms) - first) for at_ms in (begin_ms, end_ms))
-        sound = bytes(self._kept[begin:end])
-        before = self._format.byte_count(duration_ms - still_ms - (position_ms - begin_ms))
-        return (bytes(before) + sound).ljust(self._format.byte_count(duration_ms + ahead_ms), b"\0")
+        wanted = self._format.byte_count(duration_ms + ahead_ms)
+        now_s = self._loop.time()
+        since = self._format.byte_count((now_s - self._past_s) * 1000)
+        newest = coming = b""
+        dry = 0
+        if not self._is_paused:
+            first = self._sent_bytes - len(self._kept)
+            begin = max(0, self._format.byte_count(self._unbroken_ms) - first)
+            end = max(begin, self._format.byte_count(self.position_ms()) - first)
+            newest, coming = bytes(self._kept[begin:end]), bytes(self._kept[end : end + wanted])
+            dry = self._format.byte_count(max(0.0, self._base_ms + (now_s - self._base_s) * 1000 - self.sent_ms))
+        heard = self._past + bytes(max(0, since - len(newest) - dry)) + newest + bytes(dry)
+        length = self._format.byte_count(duration_ms)
+        return (heard[-length:].rjust(length, b"\0") + coming.ljust(wanted, b"\0"))[:wanted]
+
+    def _break(self, at_ms: float) -> None:
+        """Keep what has sounded so far: from `at_ms` of the turn's audio on it goes on after a silence, or again."""
+        self._past, self._past_s = self.sounded(PAST_MS), self._loop.time()
+        self._unbroken_ms = at_ms
 
     # --- pacing -------------------------------------------------------------------------------------------------------
 
@@ -213,9 +236,10 @@ class Playback:
         if not frame:
             return
         offset_ms = self.sent_ms
-        self._base_ms, self._base_s = self.position_ms(), self._loop.time()
-        if self._base_ms >= offset_ms:  # the caller had run dry
-            self._unbroken_ms = offset_ms
+        position_ms = self.position_ms()
+        if position_ms >= offset_ms and self._has_begun:  # the caller has run dry
+            self._break(offset_ms)
+        self._base_ms, self._base_s = position_ms, self._loop.time()
         self._hooks.send(self.epoch, round(offset_ms), frame)
         is_first, self._has_begun = not self._has_begun, True
         self._keep(frame)

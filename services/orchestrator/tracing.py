@@ -29,7 +29,12 @@ _CAUSES: dict[type, str] = {
     ev.StageGaveUp: "stage_failed",
     ev.WatchdogExpired: "watchdog",
 }
-_UNANSWERED: dict[type, str] = {ev.Backchannel: "backchannel", ev.TextTyped: "joined", ev.PlaybackDone: "call_ended"}
+_UNANSWERED: dict[type, str] = {
+    ev.Backchannel: "backchannel",
+    ev.EchoHeard: "echo",
+    ev.TextTyped: "joined",
+    ev.PlaybackDone: "call_ended",
+}
 
 
 @dataclass(slots=True)
@@ -223,7 +228,7 @@ class CallTrace:
                     onset_ms = event.onset_ms if isinstance(event, ev.SpeechStarted) else 0
                     self._begin_barge_in(epoch, self._heard_s(onset_ms, now_s), now_s)
                 case ev.ResumePlayback(epoch):
-                    self._end_barge_in("backchannel", now_s)
+                    self._end_barge_in("echo" if isinstance(event, ev.EchoHeard) else "backchannel", now_s)
                 case ev.CancelReply(epoch):
                     self._on_cancel(epoch, event, now_s)
         if closing:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from parley.playback import PlaybackModel
 from services.common.audio import AudioFormat
 from services.orchestrator.playback import Playback, PlaybackHooks
-from services.orchestrator.resuming import LONG_PAUSE_MS, restart_ms
+from services.orchestrator.resuming import LONG_PAUSE_MS, MOST_TIMES, restart_ms
 from services.orchestrator.timeline import TimedWord, Timeline
 from tests.unit.orchestrator.fake_loop import FakeLoop
 
@@ -85,7 +85,7 @@ class Line:
 
 
 WORDS = st.lists(st.tuples(st.integers(30, 600), st.integers(0, 200)), min_size=1, max_size=25)
-PAUSES = st.lists(st.tuples(st.integers(10, 1500), st.integers(0, LONG_PAUSE_MS - 200)), max_size=5)
+PAUSES = st.lists(st.tuples(st.integers(10, 1500), st.integers(0, LONG_PAUSE_MS - 200)), max_size=MOST_TIMES)
 
 
 def timeline_of(words: list[tuple[int, int]]) -> tuple[Timeline, list[tuple[int, int]]]:
@@ -150,6 +150,33 @@ def test_where_a_phrase_has_no_word_timings_it_goes_on_where_it_stopped() -> Non
     line.loop.advance(10_000)
     line.run_clock()
     assert line.heard == [(0, 1200 * PER_MS)]
+
+
+def test_an_agent_that_is_paused_in_one_word_again_and_again_comes_past_it() -> None:
+    timeline, _ = timeline_of([(600, 0)] * 2)
+    line = Line(timeline, 0)
+    again = []
+    for _ in range(MOST_TIMES + 1):
+        line.loop.advance(100)
+        line.pauses(300)
+        again.append(line.playback.position_ms())
+    assert again == pytest.approx([0] * MOST_TIMES + [100], abs=1)
+
+
+@given(PAUSES, st.integers(20, 1200))
+def test_what_sounded_is_known_through_pauses(pauses: list[tuple[int, int]], last_ms: int) -> None:
+    timeline, _ = timeline_of([(400, 50)] * 12)
+    line = Line(timeline, 0)
+    sounded = bytearray()
+    line.speaker = PlaybackModel(RATE_HZ, lambda at, pcm: sounded.extend(bytes(2 * at - len(sounded)) + pcm))
+    for after_ms, duration_ms in [*pauses, (last_ms, 0)]:
+        line.loop.advance(after_ms)
+        line.run_clock()
+        duration_bytes = 2 * line.speaker.cursor
+        heard = bytes(sounded).ljust(duration_bytes, b"\0")[-2 * PER_MS * 1000 :]
+        known = line.playback.sounded(1000)
+        assert known[-len(heard) :] == heard[-len(known) :]
+        line.pauses(duration_ms)
 
 
 def test_what_was_heard_before_a_word_is_said_again_stays_heard() -> None:
