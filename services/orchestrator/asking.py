@@ -8,7 +8,8 @@ from voice.llm.v1 import llm_pb2
 
 from services.orchestrator.agent import Agent
 from services.orchestrator.history import History
-from services.orchestrator.routing import FAST
+from services.orchestrator.reply import Reply
+from services.orchestrator.routing import FAST, Routes
 from services.orchestrator.tools.base import Tool
 from services.orchestrator.tracing import CallTrace
 from services.orchestrator.wording.guidance import guided
@@ -21,6 +22,16 @@ class Asking:
         self._definitions = [tool.definition() for tool in tools]
         self._session_id = session_id
         self._trace = trace
+        self._routes = Routes(trace)
+
+    def question(self, reply: Reply, history: History, agent: Agent) -> llm_pb2.GenerateConfig:
+        """Return what `agent` is asked for `reply`, by the model that its route leads to."""
+        reply.route = self._routes.of(reply.epoch, agent, history, reply.route)
+        config = self.config(reply.epoch, history, agent, reply.route)
+        if not reply.gate.is_open:
+            config.speculative = True
+            config.priority = llm_pb2.GENERATION_PRIORITY_SPECULATIVE
+        return config
 
     def config(self, epoch: int, history: History, agent: Agent, route: str = "") -> llm_pb2.GenerateConfig:
         """Return the question for the answer of turn `epoch` to the conversation so far.

@@ -27,7 +27,6 @@ from services.orchestrator.latency import Marks, ServerTiming
 from services.orchestrator.playback import Playback, PlaybackHooks
 from services.orchestrator.reply import Reply, ReplyHooks, ReplyLimits
 from services.orchestrator.resuming import restart_ms
-from services.orchestrator.routing import Routes
 from services.orchestrator.sentences import SentenceHooks, Sentences
 from services.orchestrator.speaking_hooks import SpeakingHooks
 from services.orchestrator.speculation import SpeculationBudget, Words, words_of
@@ -76,7 +75,6 @@ class Speaking:
         self._history = history
         self.tools = ReplyTools(lambda: languages.agent, tools, history, session_id, settings, hooks, trace)
         self._asking = Asking(tools.values(), session_id, trace)
-        self._routes = Routes(trace)
         self._hooks = hooks
         self._sends_progress = sends_progress
         self._rewinds = rewinds
@@ -236,7 +234,7 @@ class Speaking:
             run_tools=lambda calls: self.tools.run(reply, calls, self.playback, self._fill),
             guessed_call=self.tools.foresee,
             progressed=lambda acted: self._hooks.dispatch(ev.ReplyProgressed(reply.epoch, acted)),
-            config=lambda history: self._question(reply, history),
+            config=lambda history: self._asking.question(reply, history, self._agent_of(reply)),
             goodbye=self.sentences.whole(reply, self._agent_of(reply).phrase(ev.Phrase.GOODBYE)),
             generated=lambda exchange: self._budget.generated(exchange.queue_ms, exchange.client_ms),
         )
@@ -268,15 +266,6 @@ class Speaking:
 
     def _agent_of(self, reply: Reply) -> Agent:
         return self._languages.agent_in(reply.language)
-
-    def _question(self, reply: Reply, history: History) -> llm_pb2.GenerateConfig:
-        agent = self._agent_of(reply)
-        reply.route = self._routes.of(reply.epoch, agent, history, reply.route)
-        config = self._asking.config(reply.epoch, history, agent, reply.route)
-        if not reply.gate.is_open:
-            config.speculative = True
-            config.priority = llm_pb2.GENERATION_PRIORITY_SPECULATIVE
-        return config
 
     def _speak(self, reply: Reply, phrase_id: int, phrase: SpokenPhrase) -> None:
         traceparent = self._trace.traceparent(reply.epoch)
