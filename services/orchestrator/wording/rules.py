@@ -57,10 +57,10 @@ def rules_of(language: Language, region: str = "") -> tuple[Rule, ...]:
         (rf"(?<![\w.])(?:{_words(language.abbreviations)})(?!\w)", saying.abbreviation),
         (r"(?<![\w./-])(?P<y>\d{4})-(?P<m>\d\d)-(?P<d>\d\d)(?![\w-])", saying.date),
         (r"(?<![\w./-])(?P<a>\d{1,2})(?P<sep>[./])(?P<b>\d{1,2})(?P=sep)(?P<y>\d{4})(?![\w/-])", saying.date),
-        (rf"(?i:\b(?P<month>{months}))\s+(?P<d>\d{{1,2}})(?P<suffix>st|nd|rd|th)?(?:,?\s+(?P<y>\d{{4}}))?(?!\w|[.,:]\d)",
+        (rf"\b(?P<month>{months})\s+(?P<d>\d{{1,2}})(?P<suffix>st|nd|rd|th)?(?:,?\s+(?P<y>\d{{4}}))?(?!\w|[.,:]\d)",
          saying.day_of_month),
         (rf"(?<![\w.,])(?P<d>\d{{1,2}})(?P<suffix>\.|º|er|st|nd|rd|th)?\s+(?P<of>(?:of|de)\s+)?"
-         rf"(?i:(?P<month>{months}))\b(?:(?:,|\s+(?:de|del|of))?\s+(?P<y>\d{{4}}))?(?!\w)", saying.day_of_month),
+         rf"(?P<month>{months})\b(?:(?:,|\s+(?:de|del|of))?\s+(?P<y>\d{{4}}))?(?!\w)", saying.day_of_month),
         (rf"(?<![\w.,:])(?P<h>\d{{1,2}})[:h](?P<min>[0-5]\d)(?:\s?(?P<half>{half})(?!\w))?(?![\w:])", saying.time),
         (rf"(?<![\w.,:])(?P<h>\d{{1,2}})(?:\.(?P<min>[0-5]\d))?\s?(?P<half>{half})(?!\w)", saying.time),
         (rf"(?P<sign>[-−])?(?P<currency>{currency})\s?(?P<n>{number})(?:\s?(?P<scale>{scale})(?!\w))?(?!\w)",
@@ -81,11 +81,12 @@ def rules_of(language: Language, region: str = "") -> tuple[Rule, ...]:
         (r"(?:#|(?<!\w)(?i:no|nr)\.\s?)(?P<n>\d+)(?!\w)", saying.numbered),
         (r"(?<![\w])(?=[\w-]*\d)(?=[\w-]*[A-Z])[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*(?!\w)", saying.code),
         (rf"(?P<about>~\s?)?(?<![\w.,])(?P<sign>[-−](?=\d))?(?P<n>{number})(?!\w)", saying.number),
-        (r"(?<=\s)[&+=×→](?=\s)|(?<=\w)&(?=\w)|(?<=\d)\s?[×+=]\s?(?=\d)|(?<=\w)\s?[%](?!\w)|(?<=\s)@(?=\s)",
+        (r"(?<=\s)[&+=×→](?=\s)|(?<=\w)&(?=\w)|(?<=\d)\s?[×+=]\s?(?=\d)|(?<=\w)\s?[%](?!\w)|(?<=\s)@(?=\s)"
+         r"|(?:(?<=\d)|(?<=\d[ap]m)|(?<=[ap]\.m\.))\s?[-–]\s?(?=\d)",
          saying.sign),
     ]  # fmt: skip
     needs: dict[Say, str] = {
-        saying.email: "@", saying.address: ".", saying.abbreviation: "", saying.percent: "%", saying.sign: "&+=×→%@"
+        saying.email: "@", saying.address: ".", saying.abbreviation: "", saying.percent: "%", saying.sign: "&+=×→%@-–"
     }  # fmt: skip
     return tuple(Rule(re.compile(text), say, frozenset(needs.get(say, _FIGURES))) for text, say in patterns)
 
@@ -300,7 +301,7 @@ class _Saying:
         signs = self._signs
         names = {
             "&": signs.ampersand, "+": signs.plus, "=": signs.equals, "×": signs.times, "→": signs.to, "@": signs.at,
-            "%": signs.percent,
+            "%": signs.percent, "-": signs.to, "–": signs.to,
         }  # fmt: skip
         said = names[match.group().strip()]
         before = match.string[match.start() - 1 : match.start()]

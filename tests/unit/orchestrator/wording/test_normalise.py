@@ -23,6 +23,8 @@ ENGLISH = [
     ("We close at 5 p.m.", "We close at five p m."),
     ("9am to 5pm, 12:05, 15:00, 9:00", "nine a m to five p m, twelve oh five, fifteen hundred, nine o'clock"),
     ("open 9-5", "open nine to five"),
+    ("9:30-10:30, 9am–5pm, rooms 5 - 7", "nine thirty to ten thirty, nine a m to five p m, rooms five to seven"),  # noqa: RUF001
+    ("you may 5 times", "you may five times"),
     ("March 3, 2026", "March third, twenty twenty-six"),
     ("on 5 March and the 6 April", "on the fifth of March and the sixth of April"),
     ("Jan. 5th", "January fifth"),
@@ -47,6 +49,7 @@ ENGLISH = [
 ]  # fmt: skip
 OTHERS = [
     ("de-DE", "12,50 € und 1.250 EUR", "zwölf Euro fünfzig und eintausendzweihundertfünfzig Euro"),
+    ("de", "um 15.30 Uhr", "um fünfzehn Uhr dreißig"),
     ("de", "Am 3. März um 15:30 Uhr, 1 kg", "Am dritten März um fünfzehn Uhr dreißig, ein Kilogramm"),
     ("de", "z.B. 03.05.2026, 3,5 %", "zum Beispiel dritter Mai zweitausendsechsundzwanzig, drei Komma fünf Prozent"),
     ("es", "Cuesta 12,50 € y 21 €.", "Cuesta doce euros con cincuenta y veintiún euros."),
