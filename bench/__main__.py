@@ -24,6 +24,7 @@ from bench import (
     endpointing,
     machine,
     orchestration,
+    overlap,
     routing,
     sequential,
     speculation,
@@ -52,6 +53,7 @@ BENCHES: dict[str, tuple[Measure, Callable[[Coroutine[Any, Any, dict[str, Any]]]
     "peers": (peers.measure, uvloop.run),
     "voice_to_voice": (voice_to_voice.measure, asyncio.run),
     "barge_in": (barge_in.measure, asyncio.run),
+    "overlap": (overlap.measure, asyncio.run),
 }
 """By name: what measures, and on which event loop. uvloop's clock ticks in whole milliseconds, too coarse for a caller
 whose events are timed by it."""
@@ -66,6 +68,7 @@ TABLES: dict[str, Callable[[Mapping[str, Any]], list[tuple[str, Sequence[str], l
     "routing": routing.tables,
     "wording": wording.tables,
     "peers": peers.tables,
+    "overlap": overlap.tables,
 }
 """What is told of a result beside its goals: title, columns, rows."""
 ONLY_BY_NAME = ("peers",)
