@@ -37,7 +37,7 @@ STAGES = {
 Partials are 150 ms behind, as those of a recogniser that decodes every 100 ms."""
 OFF = {"PARLEY_ORCHESTRATOR_SPECULATION_MAX_OPEN": "0"}
 MODES: dict[str, dict[str, str]] = {"on": {}, "off": OFF}
-FULL, QUICK = Plan(12, 40, reply_ms=REPLY_MS), Plan(6, 12, warm_up_s=4, reply_ms=REPLY_MS)
+FULL, QUICK = Plan(12, 30, reply_ms=REPLY_MS), Plan(6, 12, warm_up_s=4, reply_ms=REPLY_MS)
 BARGE_INS = 0.5
 REAL_CALLS = (4, 6)
 """Over the embedded default engines: calls, and turns in each."""

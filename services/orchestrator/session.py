@@ -262,11 +262,11 @@ class Session:
             case ev.OpenUtterance(epoch, onset_ms):
                 parts.marks.opened(epoch)
                 hearing.open_utterance(epoch, onset_ms, parts.trace.traceparent(epoch))
-                speaking.expect_words(epoch)
+                speaking.answers.expect_words(epoch)
             case ev.Finalize(epoch, finalize_id):
                 parts.marks.asked(finalize_id)
                 hearing.finalize(finalize_id)
-                speaking.expect_reply(epoch)
+                speaking.answers.expect_reply(epoch)
             case ev.CloseUtterance():
                 hearing.close_utterance()
             case ev.StartReply(epoch, user_text):

@@ -3,48 +3,38 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Mapping
 
 from voice.common.v1 import common_pb2
-from voice.llm.v1 import llm_pb2
 from voice.orchestrator.v1 import orchestrator_pb2 as pb
 
 from services.common.audio import AudioFormat
 from services.common.wire import encode_agent_audio
 from services.orchestrator import events as ev
 from services.orchestrator import messages
-from services.orchestrator.agent import Agent
-from services.orchestrator.asking import Asking
+from services.orchestrator.answering import AnswerHooks, Answering
 from services.orchestrator.canned import CannedSpeech
 from services.orchestrator.endings import Endings
-from services.orchestrator.gate import Gate
-from services.orchestrator.guesses import Guesses
 from services.orchestrator.held_lines import HeldLines
 from services.orchestrator.history import History, Message
 from services.orchestrator.languages import CallLanguages
 from services.orchestrator.latency import Marks, ServerTiming
 from services.orchestrator.playback import Playback, PlaybackHooks
-from services.orchestrator.reply import Reply, ReplyHooks, ReplyLimits
+from services.orchestrator.reply import Reply
 from services.orchestrator.resuming import restart_ms
 from services.orchestrator.sentences import SentenceHooks, Sentences
 from services.orchestrator.speaking_hooks import SpeakingHooks
-from services.orchestrator.speculation import SpeculationBudget, Words, words_of
+from services.orchestrator.speculation import SpeculationBudget
 from services.orchestrator.stages.channels import Stages
-from services.orchestrator.stages.llm import ModelLine
-from services.orchestrator.stages.stream import StageError, as_stage_error
+from services.orchestrator.stages.stream import StageError
 from services.orchestrator.stages.tts import Speech, SpeechHooks, tts_config
 from services.orchestrator.timeline import TimedWord
 from services.orchestrator.tools.base import Tool
 from services.orchestrator.tools.replying import ReplyTools
 from services.orchestrator.tracing import CallTrace
-from services.orchestrator.wording.wording import SpokenPhrase, Wording
-
-log = logging.getLogger(__name__)
+from services.orchestrator.wording.wording import SpokenPhrase
 
 PROGRESS_EVERY_MS = 5_000
-RUNS_ON = 2
-"""A model that says so many times the sentences it was asked for is stopped at the end of one."""
 LATELY_MS = 4_000
 WORD_MS = 500
 """A word that has begun counts as said."""
@@ -69,29 +59,16 @@ class Speaking:
         budget: SpeculationBudget,
     ) -> None:
         settings = stages.settings
-        self._stages = stages
         self._languages = languages
         self._format = audio_format
         self._history = history
         self.tools = ReplyTools(lambda: languages.agent, tools, history, session_id, settings, hooks, trace)
-        self._asking = Asking(tools.values(), session_id, trace)
         self._hooks = hooks
         self._sends_progress = sends_progress
         self._rewinds = rewinds
         self._trace = trace
-        self._limits = ReplyLimits(
-            settings.first_token_ms,
-            settings.next_token_ms,
-            settings.first_audio_ms,
-            settings.max_tool_rounds,
-            RUNS_ON * languages.whole.llm.max_sentences,
-        )
-        self._line = ModelLine(stages, trace, languages.whole.tenant)
-        self._guesses = Guesses(self._hush, trace, budget)
-        self._budget = budget
         self._reply: Reply | None = None
         self._making: asyncio.Task[None] | None = None
-        self._attempt = (0, 0)
         self._is_audible = False
         self._progress_told_ms = 0.0
         self.playback = Playback(
@@ -111,6 +88,26 @@ class Speaking:
                 hush=self._hush,
                 play=lambda reply, phrase_id, pcm: self._play(reply, phrase_id, pcm, is_last=True, timing=None),
             ),
+        )
+        self.answers = Answering(
+            stages,
+            languages,
+            session_id,
+            history,
+            tools.values(),
+            AnswerHooks(
+                speak=self._speak,
+                hush=self._hush,
+                tell=self._tell_transcript,
+                whole=self.sentences.whole,
+                run_tools=lambda reply, calls: self.tools.run(reply, calls, self.playback, self._fill),
+                guessed_call=self.tools.foresee,
+                finished=self.playback.finish,
+                failed=self._fail,
+            ),
+            hooks,
+            trace,
+            budget,
         )
         self.speech = Speech(
             stages,
@@ -132,66 +129,22 @@ class Speaking:
         self._hooks.info("tts", info)
         self.sentences.on_voice(info)
 
-    def expect_words(self, epoch: int, begun: str = "") -> None:
-        """Make ready: the caller speaks, and what the model will be shown before what is still to come is known.
-
-        `begun`: words of the turn that will stay as they are.
-        """
-        shown = self._history.fork()
-        if begun:
-            shown.add(Message("user", begun))
-        config = self._asking.config(epoch, shown, self._languages.expected)
-        config.priority = llm_pb2.GENERATION_PRIORITY_PREFILL
-        self._hooks.spawn(self._line.warm(config), f"prefill-{epoch}")
-
-    def expect_reply(self, epoch: int) -> None:
-        """Make ready: turn `epoch` is probably over, and an answer will be wanted."""
-        if self._guesses.reply is None:
-            self._line.open_early(epoch)
-
     @property
     def may_guess(self) -> bool:
-        """Whether there is room for a guess."""
-        return self._languages.agent.llm.speculates and self._reply is None and self._guesses.has_room
-
-    def guess(self, epoch: int, user_text: str) -> None:
-        """Begin to answer `user_text`, which turn `epoch` will probably say, as `Guesses` keeps it."""
-        reply = Reply(epoch, user_text, self._history.fork(), self._limits, attempt=self._next_attempt(epoch))
-        reply.language = self._languages.expected.language_tag
-        reply.gate = Gate(is_open=False)
-        reply.user_message = reply.history.add(Message("user", user_text))
-        making = self._hooks.spawn(self._make(reply), f"guess-{epoch}.{reply.attempt}")
-        self._guesses.begin(reply, self._words(user_text), making)
-
-    def drop_guess(self, reason: str) -> None:
-        """Give up what was begun on a guess."""
-        self._guesses.drop(reason)
-
-    def _words(self, text: str) -> Words:
-        return words_of(text, self._languages.expected.language)
-
-    def _next_attempt(self, epoch: int) -> int:
-        newest, attempt = self._attempt
-        self._attempt = epoch, attempt + 1 if newest == epoch else 0
-        return self._attempt[1]
+        """Whether an answer may be begun on a guess: none is in progress, and there is room."""
+        return self._reply is None and self.answers.may_guess
 
     def start_reply(self, epoch: int, user_text: str, marks: Marks) -> None:
         """Answer `user_text`, in the language it was heard in: with what was made of it on a guess, or anew."""
         self._languages.settle()
-        if self._guesses.reply is not None and self._guesses.reply.language != self._languages.agent.language_tag:
-            self._guesses.drop("changed")
-        guessed = self._guesses.take(epoch, self._words(user_text), self._history, marks)
+        guessed = self.answers.take_guess(epoch, user_text, marks)
         if guessed is None:
             reply = self._begin(epoch, user_text, marks)
             reply.user_message = self._history.add(Message("user", user_text))
-            self._hooks.changed()
-            self._making = self._hooks.spawn(self._make(reply), f"reply-{epoch}")
-            return
-        reply, making = guessed
-        self._begin_with(reply)
-        self._making = making
-        if reply.user_message is not None:
-            reply.user_text = reply.user_message.content = user_text
+            self._making = self._hooks.spawn(self.answers.make(reply), f"reply-{epoch}")
+        else:
+            reply, self._making = guessed
+            self._begin_with(reply)
         self._hooks.changed()
         reply.gate.open()
 
@@ -202,7 +155,7 @@ class Speaking:
             return
         reply = self._begin(epoch, "", Marks())
         reply.outcome = "report"
-        self._making = self._hooks.spawn(self._make(reply), f"report-{epoch}")
+        self._making = self._hooks.spawn(self.answers.make(reply), f"report-{epoch}")
 
     def say(self, epoch: int, phrase: ev.Phrase, close: ev.CloseReason | None) -> None:
         """Speak a fixed sentence: from the shelf where it is there, through synthesis otherwise."""
@@ -210,43 +163,19 @@ class Speaking:
         reply.is_canned = True
         reply.close = close
         reply.outcome = phrase.value
-        text = self._agent_of(reply).phrase(phrase)
+        text = self.answers.agent_of(reply).phrase(phrase)
         self._making = self._hooks.spawn(self._say(reply, phrase, text), f"say-{epoch}")
 
     def _begin(self, epoch: int, user_text: str, marks: Marks) -> Reply:
-        reply = Reply(epoch, user_text, self._history, self._limits, marks, attempt=self._next_attempt(epoch))
-        reply.language = self._languages.agent.language_tag
+        reply = self.answers.reply(epoch, user_text, marks)
         self._begin_with(reply)
         return reply
 
     def _begin_with(self, reply: Reply) -> None:
-        self._guesses.drop("unanswered")
         self._end_of_reply()
         self._reply = reply
         self._progress_told_ms = 0.0
-        self.playback.begin(reply.epoch, self._endings.gap_ms(reply, self._agent_of(reply).turn.min_gap_ms))
-
-    async def _make(self, reply: Reply) -> None:
-        hooks = ReplyHooks(
-            wording=lambda: Wording(self._agent_of(reply).language_tag),
-            speak=lambda phrase_id, phrase: self._speak(reply, phrase_id, phrase),
-            spoken=lambda text: self._tell_transcript(reply, text),
-            run_tools=lambda calls: self.tools.run(reply, calls, self.playback, self._fill),
-            guessed_call=self.tools.foresee,
-            progressed=lambda acted: self._hooks.dispatch(ev.ReplyProgressed(reply.epoch, acted)),
-            config=lambda history: self._asking.question(reply, history, self._agent_of(reply)),
-            goodbye=self.sentences.whole(reply, self._agent_of(reply).phrase(ev.Phrase.GOODBYE)),
-            generated=lambda exchange: self._budget.generated(exchange.queue_ms, exchange.client_ms),
-        )
-        try:
-            await reply.run(self._stages, self._line, hooks)
-        except StageError as error:
-            self._fail(reply, error)
-        except Exception as error:  # a fault of ours must end in an apology too, never in silence
-            log.exception("reply failed")
-            self._fail(reply, as_stage_error("orchestrator", error))
-        else:
-            self.playback.finish()
+        self.playback.begin(reply.epoch, self._endings.gap_ms(reply, self.answers.agent_of(reply).turn.min_gap_ms))
 
     async def _say(self, reply: Reply, phrase: ev.Phrase, text: str) -> None:
         if not text:
@@ -263,9 +192,6 @@ class Speaking:
             self._fail(reply, error)
         else:
             self.playback.finish()
-
-    def _agent_of(self, reply: Reply) -> Agent:
-        return self._languages.agent_in(reply.language)
 
     def _speak(self, reply: Reply, phrase_id: int, phrase: SpokenPhrase) -> None:
         traceparent = self._trace.traceparent(reply.epoch)
@@ -286,7 +212,7 @@ class Speaking:
         self.sentences.fill(reply, text)
 
     def _fail(self, reply: Reply, error: StageError) -> None:
-        if self._guesses.failed(reply, error) or reply is not self._reply:
+        if reply is not self._reply:
             return
         reply.outcome = f"failed: {error.stage}"
         self._hush(reply)
@@ -308,7 +234,7 @@ class Speaking:
 
     def _spoken(self, epoch: int) -> Reply | None:
         """Return what synthesis speaks of turn `epoch`: the answer in progress, or the guess at one."""
-        return next((r for r in (self._reply, self._guesses.reply) if r is not None and r.epoch == epoch), None)
+        return next((r for r in (self._reply, self.answers.guessed) if r is not None and r.epoch == epoch), None)
 
     def _play(self, reply: Reply, phrase_id: int, pcm: bytes, *, is_last: bool, timing: ServerTiming | None) -> None:
         reply.on_audio(phrase_id, self._format.duration_ms(len(pcm)), is_last=is_last, timing=timing)
@@ -439,6 +365,5 @@ class Speaking:
 
     def close(self) -> None:
         """Record what was heard when the call ends in the middle of a reply, and leave no stream open."""
-        self._guesses.drop("call_ended")
-        self._line.drop()
+        self.answers.close()
         self._finish_early()

@@ -36,11 +36,11 @@ class Speculating:
         for order in self._rules.orders(moment):
             match order:
                 case Guess(text):
-                    self._speaking.guess(moment.utterance, text)
+                    self._speaking.answers.guess(moment.utterance, text)
                 case Drop(reason):
-                    self._speaking.drop_guess(reason)
+                    self._speaking.answers.drop_guess(reason)
                 case Warm(text):
-                    self._speaking.expect_words(moment.utterance, text)
+                    self._speaking.answers.expect_words(moment.utterance, text)
         again_s = self._rules.again_s(moment)
         if again_s is not None:
             self._timer = self._loop.call_at(again_s, self.look)

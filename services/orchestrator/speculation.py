@@ -1,8 +1,7 @@
 """When an answer is begun before the turn is over, and when it is given up: rules over what is heard. No clock, no I/O.
 
 An answer to a guess costs a generation, so there are few of them and each needs a reason: words that stand still, or a
-turn that is probably over. Method and figures: those of the design (shared goals of the project), measured by
-`python -m bench speculation`.
+turn that is probably over. What it gains and costs: `python -m bench speculation`.
 """
 
 from __future__ import annotations

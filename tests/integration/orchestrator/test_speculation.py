@@ -274,17 +274,3 @@ async def test_speculation_can_be_switched_off(tmp_path: Path, how: str) -> None
         assert not summary.speculated
         assert (engines.guesses, engines.live) == ([], ["hello there"])
         await caller.state(LISTENING, since + 1)
-
-
-async def test_a_partial_that_stands_still_is_guessed_at_where_the_recogniser_is_sure(tmp_path: Path) -> None:
-    hears = HEARS | {"fake_partial_confidence": 0.95}
-    async with watched(tmp_path, llm=MODEL, asr=hears) as (engines, caller):
-        since = caller.mark()
-        await caller.audio(SPEECH, 30)  # and no silence at all
-        await engines.until(lambda: FIRST in engines.rendered)
-        assert told(caller, since) == []
-        await caller.audio(SILENCE, 4)
-        await end_the_turn(caller)
-        summary = await caller.kind("turn_summary", since)
-        assert (summary.heard_text, summary.speculated) == (f"{FIRST} {REST}", True)
-        assert engines.guesses == ["hello there"]

@@ -106,6 +106,8 @@ class World:
     tool_runs: list[str] = field(default_factory=list)
     commits: list[tuple[int, str]] = field(default_factory=list)
     dropped: list[Reply] = field(default_factory=list)
+    counts: list[int] = field(default_factory=list)
+    """Generations begun so far, whenever a test asked."""
     session: Session | None = None
     budget: Any = None
 
@@ -159,6 +161,9 @@ class World:
             if made.how == "slow":
                 self.stages.go_on(made)
 
+    async def _count(self) -> None:
+        self.counts.append(len(self.stages.generations))
+
     async def _wait(self, duration_ms: float) -> None:
         await asyncio.sleep(duration_ms / 1000)
 
@@ -173,7 +178,7 @@ class World:
         """Hold the model to one generation, and that one to somebody who wants it."""
         assert self.session is not None
         speaking = self.session._parts.speaking
-        wanted = [reply for reply in (speaking._reply, speaking._guesses.reply) if reply is not None]
+        wanted = [reply for reply in (speaking._reply, speaking.answers.guessed) if reply is not None]
         assert len(self.stages.running()) <= len(wanted) <= 1, "the model works for nobody"
 
     async def settle(self) -> None:
@@ -293,5 +298,20 @@ def test_a_guess_that_does_not_hold_leaves_no_trace(sequences: list[list[tuple[A
         event(f"dropped: {bool(world.dropped)}")
         event(f"dropped with a tool call: {any(r.message.tool_calls for d in world.dropped for r in d.rounds)}")
         event(f"tools run: {bool(world.tool_runs)}")
+
+    virtual_time.run(example())
+
+
+def test_words_that_stand_still_in_silence_are_answered_before_the_turn_is_probably_over() -> None:
+    async def example() -> None:
+        world = World(ScriptedStages())
+        told = [("speech",), ("partial", "one two", 0.95), ("stopped",), ("wait", 190), ("count",), ("wait", 20)]
+        with noted(world):
+            await play(world, [*told, ("count",), ("eager",), ("final", "one two"), ("over",), ("wait", 900)])
+        assert world.counts == [0, 1]
+        summary = next(r.turn_summary for r in world.responses if r.turn_summary.user_text == "one two")
+        assert summary.speculated
+        assert numbers_in(summary.agent_text) == [0, 0]
+        check(world)
 
     virtual_time.run(example())
