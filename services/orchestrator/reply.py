@@ -137,8 +137,15 @@ class Reply:
                 return await self._generate_once(line, hooks)
             except StageError as error:
                 # Nothing was said or done in this round yet: another replica, or the restarted one, may answer.
-                is_final = attempt == 2 or error.is_rejection or not self.gate.is_open  # a guess is not tried again
-                if is_final or self.rounds[-1].phrases or self.rounds[-1].message.tool_calls:
+                # A guess is not tried again; what the small model refuses, the larger one may take.
+                is_refused = error.is_rejection and self.route != FAST
+                if (
+                    attempt == 2
+                    or is_refused
+                    or not self.gate.is_open
+                    or self.rounds[-1].phrases
+                    or self.rounds[-1].message.tool_calls
+                ):
                     raise
                 self.history.remove(self.rounds.pop().message)
                 self.route = LARGE if self.route else ""

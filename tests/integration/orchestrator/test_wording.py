@@ -133,6 +133,16 @@ async def test_a_simple_request_goes_to_the_small_model(tmp_path: Path) -> None:
             assert (await typed(caller, "my tooth hurts")).agent_text == "I am the large one."
 
 
+async def test_what_the_small_model_s_server_refuses_the_large_one_answers(tmp_path: Path) -> None:
+    settings = LlmSettings(engine="rules", port=0)  # has no script named small
+    async with (
+        serving(LlmService(settings), settings) as (small, _),
+        stack(tmp_path, agent=ROUTED, orchestrator={"llm_fast_target": f"127.0.0.1:{small.port}"}) as parts,
+        calling(parts.channel) as caller,
+    ):
+        assert (await typed(caller, "when are you open")).outcome == ""
+
+
 async def test_where_the_small_model_is_down_the_large_one_answers(tmp_path: Path) -> None:
     settings = LlmSettings(engine="fake", port=0)
     async with serving(LlmService(settings), settings) as (small, _):
