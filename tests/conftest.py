@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+import services.common.grpc_io  # noqa: F401 - before gRPC, as in a service
 from tests.support.redis import redis_server as redis_server
 
 KINDS = ("unit", "contract", "integration", "e2e")

@@ -1,5 +1,6 @@
 """Serve turn detection until SIGTERM: `python -m services.turn`."""
 
+import services.common.grpc_io  # noqa: F401 - before gRPC
 from services.common.server import main
 from services.turn.servicer import TurnService
 from services.turn.settings import TurnSettings
