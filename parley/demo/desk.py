@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -62,8 +63,10 @@ def _minutes(time: str) -> int:
 class Desk:
     """Serves a calendar of its own on a free port, in a thread, for as long as the `with` lasts."""
 
-    def __init__(self) -> None:
+    def __init__(self, looking_s: float = 0.0) -> None:
+        """Make a desk. `looking_s`: how long it takes to see what is free, as with a calendar that is far away."""
         calendar = Calendar()
+        self._takes_s = {"check_availability": looking_s}
         self._tools: dict[str, Callable[..., dict[str, Any]]] = {
             "check_availability": calendar.check_availability,
             "book_appointment": calendar.book_appointment,
@@ -99,7 +102,9 @@ class Desk:
         with self._lock:
             tool = self._tools[name]
             self._calls.append(DeskCall(name, arguments))
-            return tool(**arguments)
+            answer = tool(**arguments)
+        time.sleep(self._takes_s.get(name, 0.0))
+        return answer
 
 
 def _handler(desk: Desk) -> type[BaseHTTPRequestHandler]:

@@ -15,7 +15,7 @@ from parley.client import Conversation
 from parley.demo.caller import Played, play
 from parley.demo.checks import find_faults
 from parley.demo.desk import Desk, DeskCall
-from parley.demo.script import AGENT, CALLER_VOICE, EXPECTED_CALLS, STEPS
+from parley.demo.script import AGENT, CALLER_VOICE, EXPECTED_CALLS, LOOKING_S, STEPS
 from parley.errors import CallError, SpeechError
 from parley.launcher import Launcher, LaunchPlan
 from parley.report import call_summary
@@ -34,7 +34,7 @@ async def run_demo(out_dir: Path, console: Console, deadline_s: float = OVERALL_
 
     Raises LaunchError where the services do not start.
     """
-    with Desk() as desk:
+    with Desk(LOOKING_S) as desk:
         plan = LaunchPlan("free", is_owned=True, inherits_settings=False, extra_env={TOOLS_URL: desk.url})
         launcher = Launcher(plan, out_dir)  # its logs: not those of services that `parley up` started
         console.print("starting the services", style="bold")

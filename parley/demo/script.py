@@ -36,7 +36,7 @@ STEPS: tuple[Step, ...] = (
     Step("hello, what are your opening hours", ("eight", "six")),
     Step("i would like to book an appointment", ("day",)),
     Step("next tuesday", ("time",)),
-    Step("at ten thirty", ("name",)),
+    Step("at ten thirty", ("still looking", "name")),
     Step("my name is maria gomez", ("maria", "tuesday", "ten thirty")),
     Step("what treatments do you offer", ("cleaning",)),
     Step("how much is a cleaning", ("eighty",), barges_in_after_ms=1800),
@@ -46,4 +46,6 @@ EXPECTED_CALLS: tuple[ExpectedCall, ...] = (
     ExpectedCall("check_availability", {"day": "tuesday", "time": "10:30"}),
     ExpectedCall("book_appointment", {"day": "tuesday", "time": "10:30", "name": "Maria Gomez"}),
 )
+LOOKING_S = 3.0
+"""How long it takes to see what is free in the demo's calendar: long enough for the agent to fill the silence."""
 ENDED_BY = "agent"
