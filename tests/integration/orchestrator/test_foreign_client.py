@@ -51,7 +51,16 @@ async def buf_curl(address: str, method: str, data: str, *, streams: bool = Fals
 async def test_the_agents_are_listed_by_reflection(tmp_path: Path) -> None:
     async with stack(tmp_path) as parts:
         assert await buf_curl(parts.address, "ListAgents", "{}") == [
-            {"agents": [{"name": "tester", "description": "An agent for tests.", "language": "en-US"}]}
+            {
+                "agents": [
+                    {
+                        "name": "tester",
+                        "description": "An agent for tests.",
+                        "language": "en-US",
+                        "languages": ["en-US"],
+                    }
+                ]
+            }
         ]
 
 
