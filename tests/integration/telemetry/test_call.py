@@ -218,8 +218,13 @@ def check_story(collector: Collector) -> None:
     assert collector.one(spans.BARGE_IN).attributes[spans.BARGE_IN_OUTCOME] == "interruption"
     causes = [span.attributes[spans.CANCELLATION_CAUSE] for span in collector.named(spans.CANCELLATION)]
     assert causes == ["barge_in", "requested"]
-    speculated = [span.attributes[spans.SPECULATION_OUTCOME] for span in collector.named(spans.SPECULATION)]
-    assert speculated == ["used", "used", "discarded"]
+    speculated = {
+        (span.attributes[spans.SPECULATION_KIND], span.attributes[spans.SPECULATION_OUTCOME])
+        for span in collector.named(spans.SPECULATION)
+    }
+    assert {("reply", "used"), ("stream", "used"), ("reply", "discarded")} <= speculated
+    reasons = {span.attributes.get(spans.SPECULATION_REASON) for span in collector.named(spans.SPECULATION)}
+    assert reasons <= {None, *spans.DISCARDS}
 
 
 def check_sums(collector: Collector) -> None:
