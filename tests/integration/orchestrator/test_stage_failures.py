@@ -7,10 +7,12 @@ from typing import Any
 
 import grpc
 import pytest
+import yaml
 from voice.orchestrator.v1 import orchestrator_pb2 as pb
 
+from services.orchestrator.agent import Agent
 from tests.support.caller import LISTENING, SILENCE, SPEAKING, SPEECH, Caller, calling, start_of
-from tests.support.stack import stack
+from tests.support.stack import AGENT, stack
 
 pytestmark = pytest.mark.integration
 
@@ -117,7 +119,8 @@ async def test_synthesis_that_dies_while_speaking_goes_on_where_it_stopped(tmp_p
 
 @pytest.mark.parametrize("failure", ["raise", "hang", "die", "odd_bytes"])
 async def test_synthesis_that_fails_is_apologised_for_from_the_shelf(tmp_path: Path, failure: str) -> None:
-    broken = {"fake_failure": failure, "fake_failure_after": 6}  # the greeting and the five fixed sentences succeed
+    kept = len(Agent.model_validate(yaml.safe_load(AGENT)).sentences)
+    broken = {"fake_failure": failure, "fake_failure_after": 1 + kept}  # the greeting, and all on the shelf
     async with stack(tmp_path, orchestrator=QUICK, tts=broken) as parts, calling(parts.channel) as caller:
         since = await typed(caller)
         said = await caller.next(lambda r: r.turn_summary.outcome in ("apology", "goodbye"), since)
