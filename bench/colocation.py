@@ -21,6 +21,7 @@ from bench.load import SPEECH
 from bench.machine import real_time
 from bench.orchestration import ENVIRONMENT
 from bench.peers.plan import REPLY_MS, SERIES_STAGES_MS, STAGE_DELAYS
+from bench.speculation import OFF
 from bench.stack import running
 from bench.stats import spread
 from services.orchestrator.stages.channels import METHODS
@@ -44,7 +45,7 @@ async def measure(*, quick: bool = False) -> dict[str, Any]:
     with real_time() as scheduling:
         for name, hop_ms in DISTANCES_MS.items():
             async with Delays(HOPS, hop_ms) as delays:
-                environment = ENVIRONMENT | STAGE_DELAYS | delays.environment()
+                environment = ENVIRONMENT | STAGE_DELAYS | OFF | delays.environment()
                 async with running(f"colocation_{name}", environment, None, delays.lead_to) as stack:
                     call = await run(stack, plan)
                     chain = await _chains(delays.target, rounds)

@@ -8,6 +8,7 @@ from typing import Any
 from bench.held import Plan, run
 from bench.machine import real_time
 from bench.orchestration import ENVIRONMENT
+from bench.speculation import OFF
 from bench.stack import running
 
 REPLY = (
@@ -39,7 +40,7 @@ async def measure(*, quick: bool = False) -> dict[str, Any]:
     with real_time() as scheduling:
         for name, module in SYSTEMS.items():
             modules = {"orchestrator": module} if module else None
-            async with running(f"sequential_{name}", ENVIRONMENT | STAGES, modules) as stack:
+            async with running(f"sequential_{name}", ENVIRONMENT | STAGES | OFF, modules) as stack:
                 entries[name] = await run(stack, plan)
     return {"scheduling": scheduling, "reply_ms": REPLY_MS, "saved": saved(entries)} | entries
 
