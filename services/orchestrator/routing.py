@@ -2,9 +2,9 @@
 
 The classifier is nearest-neighbour over the agent's own examples: each text is its character 3- to 5-grams within words
 (as fastText's subwords, which hold up against inflection and misheard letters; Bojanowski et al. 2017), weighted by how
-rare they are among the examples (tf-idf, rows of length 1), compared by cosine. No weights, no training run, and nothing
-but the agent file says what is simple. In doubt it is the larger model: a simple answer that comes 100 ms later costs
-less than a wrong one.
+rare they are among the examples (tf-idf, rows of length 1), compared by cosine. No weights, no training: nothing but
+the agent file says what is simple. In doubt it is the larger model: a simple answer that comes 100 ms later costs less
+than a wrong one.
 """
 
 from __future__ import annotations
