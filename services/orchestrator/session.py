@@ -146,6 +146,8 @@ class Session:
         if unanswered:
             self._history.messages.pop()
         self.dispatch(ev.CallStarted(greet=not setup.is_resumed, unanswered_text=unanswered))
+        if self._history.has_untold_report:  # of the call that this one resumes
+            self.dispatch(ev.ToolReported())
         running.append(self._tasks.create_task(self._read_caller(requests), name="caller-reader"))
         self._parts.speaking.sentences.keep()
         self._parts.speaking.tools.ahead.call_began()

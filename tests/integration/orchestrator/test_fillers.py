@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from voice.orchestrator.v1 import orchestrator_pb2 as pb
 
-from tests.support.caller import LISTENING, SPEAKING, SPEECH, Caller, calling
+from tests.support.caller import LISTENING, SPEAKING, SPEECH, Caller, calling, start_of
 from tests.support.stack import Stack, stack
 from tests.support.tools import CALLS_TOOL, agent_with, answer, asks, webhook
 
@@ -171,10 +171,13 @@ async def test_what_is_reported_while_the_caller_speaks_is_in_the_answer_and_tol
         assert [message["role"] for message in await kept(parts, caller)][-3:] == ["tool", "user", "assistant"]
 
 
-async def test_a_tool_that_the_call_did_not_wait_for_is_recorded_as_such(tmp_path: Path) -> None:
+async def test_a_tool_that_the_call_did_not_wait_for_is_recorded_and_told_in_the_next(tmp_path: Path) -> None:
     async with slow_call(tmp_path, reports_later=True) as (tool, parts, caller):
         since = await asks(caller)
         await caller.kind("turn_summary", since)
         messages = await kept(parts, caller)
         assert json.loads(messages[-1]["content"]) == {"error": "the call ended before the tool answered"}
         tool.release.set()
+        session = caller.all("started")[0].session_id
+        async with calling(parts.channel, start_of(session_id=session), greeted=False) as again:
+            assert (await again.kind("turn_summary")).outcome == "report"
