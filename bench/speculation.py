@@ -129,7 +129,7 @@ def _counts(url: str) -> dict[str, int]:
 
 def counted(text: str, metric: Metric, *labels: str) -> int:
     """Return a counter from an endpoint's `text`: the sum of the series that have all `labels`."""
-    lines = (line for line in text.splitlines() if line.startswith(f"{metric.prometheus_name}_total"))
+    lines = (line for line in text.splitlines() if line.startswith(metric.prometheus_name))
     return round(sum(float(line.split()[-1]) for line in lines if all(label in line for label in labels)))
 
 

@@ -53,7 +53,15 @@ def test_the_summary_holds_what_the_issue_names() -> None:
         "interrupted": True,
         "voice_to_voice_ms": 262.5,
         "hops_ms": hops_ms(TURN),
+        "speculated": False,
+        "hidden_ms": 0,
     }
+
+
+def test_an_answer_that_was_begun_on_a_guess_tells_what_that_hid() -> None:
+    told = [line.plain for line in waterfall(replace(TURN, speculated=True, hidden_ms=12), is_plain=True)]
+    assert told[:-1] == [line.plain for line in waterfall(TURN, is_plain=True)]
+    assert "12 ms of it hidden by speculation" in told[-1]
 
 
 def test_the_bars_of_a_waterfall_lie_end_to_end() -> None:
