@@ -71,6 +71,7 @@ def _turn(response: _Span, found: dict[str, _Span], lines: dict[str, _Span]) -> 
         epoch=int(response.attributes.get(spans.TURN_EPOCH, 0)),
         outcome="" if outcome == "answer" else outcome,
         at_s=response.end_ns / 1e9,
+        hidden_ms=turn.attributes.get(spans.TURN_HIDDEN_MS) if turn is not None else None,
     )
 
 

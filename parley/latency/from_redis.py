@@ -36,7 +36,15 @@ def turns_of_redis(url: str, *, session_id: str = "", since_s: float | None = No
                 # A turn whose writing was not confirmed may be there twice.
                 key = entry.session_id, entry.epoch
                 if entry.response_ms > 0 and set(entry.lines_ms) <= set(LINE_NAMES):  # and no line of another release
-                    found[key] = Turn(entry.lines_ms, entry.session_id, entry.agent, entry.epoch, entry.outcome, at_s)
+                    found[key] = Turn(
+                        entry.lines_ms,
+                        entry.session_id,
+                        entry.agent,
+                        entry.epoch,
+                        entry.outcome,
+                        at_s,
+                        entry.hidden_ms,
+                    )
                 else:
                     others.add(key)
     except (redis.RedisError, ValueError, OSError) as error:

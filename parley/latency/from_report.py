@@ -36,7 +36,8 @@ def turns_of_report(text: str, named: str) -> tuple[list[Turn], int]:
             # Half a round trip is never nothing: 0 says that the caller acknowledged nothing.
             lines = {name: float(hops[name]) for name in LINE_NAMES if name in hops}
             known = {name: ms for name, ms in lines.items() if ms or name not in _TRANSITS}
-            found.append(Turn(known, epoch=number))
+            hidden_ms = float(entry["hidden_ms"]) if entry.get("speculated") else None
+            found.append(Turn(known, epoch=number, hidden_ms=hidden_ms))
     return found, others
 
 

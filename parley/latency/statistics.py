@@ -30,6 +30,8 @@ class Turn:
     """As in the turn summary: empty for an answer."""
     at_s: float | None = None
     """When, in seconds of Unix time; None: not known."""
+    hidden_ms: float | None = None
+    """What speculation hid of the answer; None: it was not begun on a guess."""
 
     @property
     def total_ms(self) -> float:

@@ -46,6 +46,9 @@ def heading(analysis: Analysis, source: str) -> list[Text]:
         Text.assemble((whole.name, "bold"), f"   {figures} ms   ", _verdict(whole)),
         Text(f"{count} {'turn' if count == 1 else 'turns'} of {source}", "dim"),
     ]
+    if hidden_ms := [turn.hidden_ms for turn in analysis.turns if turn.hidden_ms is not None]:
+        held = f"begun on a guess: {len(hidden_ms)} of {count}"
+        lines.append(Text(f"{held}, p50 {percentile(hidden_ms, 50):.0f} ms hidden by speculation", "dim"))
     if caution := few_turns(count):
         lines.append(Text(caution, "yellow"))
     return lines

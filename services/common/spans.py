@@ -140,6 +140,7 @@ CALL_TURNS = "parley.call.turns"
 TURN_OUTCOME = "parley.turn.outcome"
 TURN_INTERRUPTED = "parley.turn.interrupted"
 TURN_TOOL_CALLS = "parley.turn.tool_calls"
+TURN_HIDDEN_MS = "parley.turn.hidden_ms"
 TURN_LANGUAGE = "parley.turn.language"
 RESPONSE_MS = "parley.turn.response_ms"
 HOP_CLIENT_MS = "parley.hop.client_ms"
@@ -197,6 +198,7 @@ ATTRIBUTES = {
     "`backchannel`, `echo`, `joined` to what followed, `unanswered` (no words, or too late), `call_ended`",
     TURN_INTERRUPTED: "whether the caller interrupted",
     TURN_TOOL_CALLS: "tool calls of the turn",
+    TURN_HIDDEN_MS: "of an answer begun on a guess: what of its making lay before the turn was over; else absent",
     TURN_LANGUAGE: "BCP 47 tag of the language the agent spoke; absent where the model decided",
     RESPONSE_MS: "sum of the budget lines",
     HOP_CLIENT_MS: "the exchange that ended the line, measured by the orchestrator",

@@ -26,6 +26,8 @@ class TurnEntry:
     """Sum of the budget lines; 0 where the turn answered no speech, or was never heard."""
     lines_ms: dict[str, float] = field(default_factory=dict)
     """By budget line, in order. A line that could not be measured is not in it."""
+    hidden_ms: float | None = None
+    """What speculation hid of the answer; None: it was not begun on a guess."""
 
     def to_fields(self) -> dict[str, str]:
         """Return the fields of the stream's entry."""
@@ -36,12 +38,14 @@ class TurnEntry:
             "outcome": self.outcome,
             "response_ms": f"{self.response_ms:.3f}",
             "lines": json.dumps({name: round(ms, 3) for name, ms in self.lines_ms.items()}, separators=(",", ":")),
+            "hidden_ms": "" if self.hidden_ms is None else f"{self.hidden_ms:.3f}",
         }
 
     @classmethod
     def from_fields(cls, fields: Mapping[str, str]) -> TurnEntry:
         """Rebuild an entry. Raises ValueError where the fields are not those of `to_fields`."""
         try:
+            hidden_ms = fields.get("hidden_ms", "")  # absent in the entries of an older release
             lines = {str(name): float(ms) for name, ms in json.loads(fields["lines"]).items()}
             return cls(
                 fields["session"],
@@ -50,6 +54,7 @@ class TurnEntry:
                 fields["outcome"],
                 float(fields["response_ms"]),
                 lines,
+                float(hidden_ms) if hidden_ms else None,
             )
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise ValueError(f"no entry of {STREAM}: {type(error).__name__}") from error

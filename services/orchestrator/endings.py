@@ -83,6 +83,7 @@ class Endings:
             interrupted=reply.interrupted,
             tool_calls=reply.tool_calls,
             language=reply.language,
+            hidden_ms=reply.hidden_ms,
         )
         self._hooks.summarised(reply, lines, response_ms)
         self._hooks.changed()

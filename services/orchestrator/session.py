@@ -212,9 +212,7 @@ class Session:
 
     def _on_summarised(self, reply: Reply, lines: Sequence[Line], response_ms: float) -> None:
         self._meter.summarised(lines, response_ms, reply.outcome, reply.language)
-        self._keeper.log_turn(
-            turn_entry(self.session_id, self.agent_name, reply.epoch, reply.outcome, lines, response_ms)
-        )
+        self._keeper.log_turn(turn_entry(self.session_id, self.agent_name, reply, lines, response_ms))
 
     def _keep(self) -> None:
         self._keeper.keep(

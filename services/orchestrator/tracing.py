@@ -167,8 +167,12 @@ class CallTrace:
         interrupted: bool,
         tool_calls: int,
         language: str = "",
+        hidden_ms: float | None = None,
     ) -> None:
-        """Note that a turn is complete: its lines become spans, and its own span ends. `language`: BCP 47."""
+        """Note that a turn is complete: its lines become spans, and its own span ends.
+
+        `language`: BCP 47. `hidden_ms`: what speculation hid of the answer; None: it was not begun on a guess.
+        """
         turn = self._turns.get(epoch)
         if turn is None or not turn.is_open:
             return
@@ -176,6 +180,8 @@ class CallTrace:
         turn.span.attributes |= {spans.TURN_INTERRUPTED: interrupted, spans.TURN_TOOL_CALLS: tool_calls}
         if language:
             turn.span.attributes[spans.TURN_LANGUAGE] = language
+        if hidden_ms is not None:
+            turn.span.attributes[spans.TURN_HIDDEN_MS] = hidden_ms
         if self._tells_text:
             turn.span.attributes |= {
                 spans.PII_USER_TEXT: texts.user,

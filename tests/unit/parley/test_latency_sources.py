@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -134,8 +135,12 @@ def test_a_last_line_that_is_being_written_is_left_out_and_any_other_told() -> N
 
 
 def test_what_is_logged_of_a_turn_is_read_back() -> None:
-    entry = TurnEntry("one", "desk", 2, "", 12.5, {"capture": 10.123456, "vad_hold": 2.25})
+    entry = TurnEntry("one", "desk", 2, "", 12.5, {"capture": 10.123456, "vad_hold": 2.25}, 3.5)
     read = TurnEntry.from_fields(entry.to_fields())
+    assert read.hidden_ms == 3.5
+    fields = replace(entry, hidden_ms=None).to_fields()
+    assert TurnEntry.from_fields(fields).hidden_ms is None
+    assert TurnEntry.from_fields({name: fields[name] for name in fields if name != "hidden_ms"}).hidden_ms is None
     assert (read.session_id, read.agent, read.epoch, read.response_ms) == ("one", "desk", 2, 12.5)
     assert read.lines_ms == {"capture": 10.123, "vad_hold": 2.25}
 

@@ -6,6 +6,7 @@ import io
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -71,6 +72,15 @@ def test_the_terminal_says_what_is_over_by_how_much_and_what_to_do() -> None:
     assert advice == f"asr_finalization    {BUDGET.what_to_do['asr_finalization']}"
     assert "12 turns of somewhere [bold]" in lines
     assert any("p95 and p99 are just the slowest one" in line for line in lines)
+
+
+def test_the_terminal_tells_what_speculation_hid() -> None:
+    assert not any("speculation" in line for line in shown())
+    some = [replace(turn, hidden_ms=200.0 + number) for number, turn in enumerate(turns(3))] + turns(2)
+    out = Console(file=io.StringIO(), width=100)
+    show(out, analyse(some, CPU), BUDGET, "somewhere", in_order=False)
+    assert isinstance(out.file, io.StringIO)
+    assert "begun on a guess: 3 of 5, p50 201 ms hidden by speculation" in out.file.getvalue()
 
 
 def test_bars_in_order_lie_end_to_end() -> None:
