@@ -11,10 +11,7 @@ import pytest
 
 from services.common import owned
 
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of its parent's death"),
-]
+pytestmark = pytest.mark.integration
 
 DEADLINE_S = 20
 CHILD = "import os; print(os.getpid(), flush=True); import time; time.sleep(600)"
