@@ -104,7 +104,7 @@ def test_spans_become_turns_whatever_their_order_and_however_often_they_came() -
     assert (turn.session_id, turn.agent, turn.epoch, turn.outcome) == ("one", "desk", 2, "")
     assert turn.lines_ms == {name: float(number) for number, name in enumerate(spans.LINE_NAMES, 1)}
     assert list(turn.lines_ms) == list(spans.LINE_NAMES)
-    assert turn.at_s == pytest.approx(1.105)
+    assert turn.at_s == pytest.approx(1.0 + sum(turn.lines_ms.values()) / 1000)
 
 
 def test_lines_that_are_not_known_and_turns_that_were_never_heard_are_left_out() -> None:
