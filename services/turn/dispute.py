@@ -7,12 +7,23 @@ from enum import Enum, auto
 
 from services.turn.endpointing import TurnRules
 from services.turn.events import Hypothesis
-from services.turn.text import Overlap, read_overlap
+from services.turn.text import beyond_backchannels, words
 
 LATE_WORDS_MS = 1500
 """How long after a backchannel its words may still turn out to be an interruption: the recogniser runs behind."""
 WORD_CONFIDENCE = 0.3
 """Recogniser's confidence under which words over the agent are taken for noise."""
+STOPPING = words("stop wait no hold hang sorry excuse pardon cancel quiet enough")
+"""Words that take the floor by themselves, in English as grammars are. The recogniser need not be as sure of them."""
+SURE_OF_ONE, SURE_OF_SOME = 0.6, 0.4
+"""Confidence from which one word, or several, that fit the agent's grammar are believed.
+
+A recogniser with a grammar hears words of it in any sound: of "uh huh", "mhm", "right" and "okay" in four voices of
+espeak-ng pocketsphinx made "book" (0.75), "for eight" (0.38), "eight a m" (0.43), "friday" (0.46). What stands outside
+the grammar ("book the", 0.69) is the beginning of a sentence or nothing: it counts from `MANY` words on."""
+MANY = 3
+ALONE_MS = 600
+"""Speech that holds a backchannel and a word more: in less, the word is the backchannel's own tail ("okay eight")."""
 
 
 class Floor(Enum):
@@ -50,7 +61,7 @@ class Verdict(Enum):
 
 def judge(speech: SpeechOver, rules: TurnRules) -> Verdict:
     """Return what `speech` is, as far as it is known."""
-    if wants_floor(speech.hypothesis, rules.language):
+    if wants_floor(speech.hypothesis, rules.language, speech.spoken_ms):
         return Verdict.WORDS
     if speech.spoken_ms >= rules.interruption_speech_ms and not rules.only_words_interrupt:
         return Verdict.DURATION
@@ -59,8 +70,16 @@ def judge(speech: SpeechOver, rules: TurnRules) -> Verdict:
     return Verdict.OPEN
 
 
-def wants_floor(hypothesis: Hypothesis | None, language: str) -> bool:
-    """Return whether the words are surely recognised and no backchannel."""
+def wants_floor(hypothesis: Hypothesis | None, language: str, spoken_ms: float) -> bool:
+    """Return whether the words of `spoken_ms` of speech are surely recognised and no backchannel."""
     if hypothesis is None or 0 < hypothesis.confidence < WORD_CONFIDENCE:
         return False
-    return read_overlap(hypothesis.text, language) is Overlap.WORDS
+    said = beyond_backchannels(hypothesis.text, language)
+    if not said or not hypothesis.has_grammar or not hypothesis.confidence or not STOPPING.isdisjoint(said):
+        return bool(said)
+    if not hypothesis.matches_grammar:
+        return len(said) >= MANY
+    if len(said) > 1:
+        return hypothesis.confidence >= SURE_OF_SOME
+    is_alone = len(hypothesis.text.split()) == 1
+    return hypothesis.confidence >= SURE_OF_ONE and (is_alone or spoken_ms >= ALONE_MS)

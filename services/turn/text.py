@@ -203,15 +203,21 @@ def read_overlap(text: str, language: str = "en") -> Overlap:
 
     A bare "yes" goes along with the agent; "no", "stop" and "wait" do not.
     """
-    if not is_english(language):
-        words_known, said = words_in(language), tokens_in(text)
-        if not said:
-            return Overlap.NO_WORDS
-        return Overlap.BACKCHANNEL if words_known and words_known.is_backchannel(said) else Overlap.WORDS
-    tokens = tokens_of(text)
-    if not tokens:
+    if not (tokens_of(text) if is_english(language) else tokens_in(text)):
         return Overlap.NO_WORDS
+    return Overlap.WORDS if beyond_backchannels(text, language) else Overlap.BACKCHANNEL
+
+
+def beyond_backchannels(text: str, language: str = "en") -> list[str]:
+    """Return the words of `text` that do more than go along with the agent."""
+    phrases: tuple[str, ...]
+    if is_english(language):
+        tokens, phrases, listening = tokens_of(text), _BACKCHANNEL_PHRASES, _BACKCHANNEL_WORDS
+    elif (known := words_in(language)) is not None:
+        tokens, phrases, listening = tokens_in(text), known.backchannel_phrases, known.backchannel_words
+    else:
+        return tokens_in(text)
     rest = " ".join(tokens)
-    for phrase in _BACKCHANNEL_PHRASES:
+    for phrase in phrases:
         rest = re.sub(rf"\b{phrase}\b", " ", rest)
-    return Overlap.BACKCHANNEL if all(token in _BACKCHANNEL_WORDS for token in rest.split()) else Overlap.WORDS
+    return [word for word in rest.split() if word not in listening]

@@ -333,7 +333,9 @@ class TurnTracker:
 
     def _late_overlap(self, hypothesis: Hypothesis) -> _Turn | None:
         passed = self._passed
-        if passed is None or not self._agent_speaks or not dispute.wants_floor(hypothesis, self._rules.language):
+        if passed is None or not self._agent_speaks:
+            return None
+        if not dispute.wants_floor(hypothesis, self._rules.language, passed.speech_ms):
             return None
         return passed if self._received_ms - passed.end_ms <= dispute.LATE_WORDS_MS else None
 

@@ -70,13 +70,6 @@ class LanguageWords:
             part.isdecimal() or part in self.numbers or part.endswith(self.number_endings) for part in token.split("-")
         )
 
-    def is_backchannel(self, tokens: list[str]) -> bool:
-        """Return whether words spoken over the agent only go along with it."""
-        rest = " ".join(tokens)
-        for phrase in self.backchannel_phrases:
-            rest = re.sub(rf"\b{phrase}\b", " ", rest)
-        return all(token in self.backchannel_words for token in rest.split())
-
 
 def _ends_with(tokens: list[str], phrases: Iterable[str]) -> bool:
     text = f" {' '.join(tokens)}"

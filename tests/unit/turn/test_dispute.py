@@ -38,6 +38,30 @@ def test_words_or_lasting_speech_interrupt_and_silence_passes(
     assert judge(SpeechOver(hypothesis, spoken_ms, silence_ms), rules) is verdict
 
 
+@pytest.mark.parametrize(
+    ("text", "confidence", "matches_grammar", "spoken_ms", "verdict"),
+    [
+        # What pocketsphinx makes of "uh huh", "okay", "mhm" and "right".
+        ("book the", 0.69, False, 400, Verdict.OPEN),
+        ("okay eight", 0.89, True, 450, Verdict.OPEN),
+        ("for eight", 0.38, True, 450, Verdict.OPEN),
+        ("friday", 0.46, True, 350, Verdict.OPEN),
+        # What is meant.
+        ("okay friday", 0.89, True, 700, Verdict.WORDS),
+        ("friday", 0.7, True, 350, Verdict.WORDS),
+        ("at two", 0.5, True, 400, Verdict.WORDS),
+        ("i would like", 0.4, False, 600, Verdict.WORDS),
+        ("um wait", 0.31, False, 300, Verdict.WORDS),
+        ("wait", 0.29, True, 300, Verdict.OPEN),
+    ],
+)
+def test_a_recogniser_with_a_grammar_must_be_surer_the_less_it_heard(
+    text: str, confidence: float, matches_grammar: bool, spoken_ms: float, verdict: Verdict
+) -> None:
+    heard = Hypothesis(text, confidence=confidence, has_grammar=True, matches_grammar=matches_grammar)
+    assert judge(SpeechOver(heard, spoken_ms, None), RULES) is verdict
+
+
 def test_the_agents_own_echo_never_interrupts_however_long_it_lasts() -> None:
     scene = Scene()
     scene.agent(True)
