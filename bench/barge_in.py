@@ -14,7 +14,7 @@ from typing import Any
 
 from bench import observed
 from bench.caller import RATE_HZ, Caller
-from bench.heard import Phrasebook, heard_words
+from bench.heard import Phrasebook, likeliest_words
 from bench.onset import onset_ms
 from bench.stack import OUT, Stack, running
 from bench.tap import Tap
@@ -170,6 +170,8 @@ class _Call:
             llm=observed.read(self._folder / "llm"),
             tts=observed.read(self._folder / "tts"),
         )
+        told = turn.heard_text.split()
+        played_ms = call.playback.position_of(epoch).played_ms
         return Trial(
             self._voice,
             heard_ms,
@@ -177,8 +179,8 @@ class _Call:
             times_ms=seen.times_ms(epoch),
             llm_was_running=seen.llm_was_running,
             tts_audio_after_cancel=seen.tts_audio_after_cancel(epoch),
-            expected_words=tuple(heard_words(said, call.playback.position_of(epoch).played_ms)),
-            heard_words=tuple(turn.heard_text.split()),
+            expected_words=tuple(likeliest_words(said, played_ms, told)),
+            heard_words=tuple(told),
         )
 
 

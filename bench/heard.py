@@ -12,6 +12,9 @@ from voice.tts.v1 import tts_pb2
 
 from parley.rpc import open_channel
 
+RENDERING_MS = 2.0
+"""The same phrase is as long, and its words end, to within about a millisecond each time espeak-ng renders it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
@@ -29,6 +32,14 @@ def heard_words(phrases: Sequence[Phrase], played_ms: float) -> list[str]:
         heard += [word for word, end_ms in phrase.words if begins_ms + end_ms <= played_ms]
         begins_ms += phrase.audio_ms
     return heard
+
+
+def likeliest_words(phrases: Sequence[Phrase], played_ms: float, told: Sequence[str]) -> list[str]:
+    """Return what `heard_words` says, or `told` where it says that a moment earlier or later."""
+    for off_ms in (0.0, -RENDERING_MS, RENDERING_MS):
+        if (heard := heard_words(phrases, played_ms + off_ms)) == list(told):
+            return heard
+    return heard_words(phrases, played_ms)
 
 
 class Phrasebook:

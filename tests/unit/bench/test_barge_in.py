@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from bench.caller import Spoken
-from bench.heard import Phrase, heard_words
+from bench.heard import Phrase, heard_words, likeliest_words
 from bench.observed import held_at, idle_from, read
 from bench.onset import onset_ms
 from bench.tap import Passed
@@ -122,6 +122,17 @@ class TestHeard:
     )
     def test_a_word_is_heard_once_its_audio_is_over(self, played_ms: float, words: list[str]) -> None:
         assert heard_words(self.PHRASES, played_ms) == words
+
+    def test_a_word_that_ends_within_what_a_rendering_varies_may_be_told_or_not(self) -> None:
+        phrases = [Phrase((("come", 932), ("for", 1089)), 2548.0)]
+        for played_ms, told, expected in [
+            (1088.0, ["come", "for"], ["come", "for"]),
+            (1090.0, ["come"], ["come"]),
+            (1090.0, ["come", "for"], ["come", "for"]),
+            (1086.0, ["come", "for"], ["come"]),
+            (1092.0, ["come"], ["come", "for"]),
+        ]:
+            assert likeliest_words(phrases, played_ms, told) == expected
 
     def test_a_record_that_differs_by_a_word_is_wrong(self) -> None:
         right = Trial("v", 500, "interrupted", expected_words=("a", "b"), heard_words=("a", "b"))
