@@ -203,8 +203,8 @@ BARGE_IN_TIME = Histogram(
 )
 INTERRUPTIONS = Counter(
     "parley.interruptions", "{interruption}",
-    "speech over the agent: meant (`true`), a sound that was no turn (`false`), a listener's word (`backchannel`), or the "
-    "agent itself, from the caller's loudspeaker (`echo`)",
+    "speech over the agent: meant (`true`), a sound that was no turn (`false`), a listener's word (`backchannel`), or "
+    "the agent itself, from the caller's loudspeaker (`echo`)",
     {"kind": OneOf("true", "false", "backchannel", "echo")},
 )  # fmt: skip
 SPECULATION = Counter(

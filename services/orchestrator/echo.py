@@ -1,9 +1,9 @@
 """Whether what a caller's microphone sends is the agent's own voice, coming back from the loudspeaker. Pure numpy.
 
 The heard sound is explained by the played one: cross-correlation finds the delay, and a short filter fitted by least
-squares (Wiener's, over the first 16 ms of the room's answer) says how much of the heard energy the played sound accounts
-for. Gain and phase fall out of the fit, so neither need be known. Both sounds are differenced first, which makes speech
-whiter and the correlation's peak sharp.
+squares (Wiener's, over the first 16 ms of the room's answer) says how much of the heard energy the played sound
+accounts for. Gain and phase fall out of the fit, so neither need be known. Both sounds are differenced first, which
+makes speech whiter and the correlation's peak sharp.
 
 Measured on made speech (espeak-ng) in made rooms, 400 ms heard: of echo alone at least 0.81 is explained in 95 of 100
 cases where the direct sound is 6 dB over the room's, at 10 dB of noise and with a loudspeaker that clips too, and 0.61

@@ -32,7 +32,7 @@ class Endings:
         self._gap_over_s = 0.0
 
     def gap_ms(self, reply: Reply, min_gap_ms: int) -> float:
-        """Return how long the first audio of `reply` has to wait, so that it comes `min_gap_ms` after the caller's last."""
+        """Return how long the first audio of `reply` waits, so that it comes `min_gap_ms` after the caller's last."""
         now_s, arrived_s = time.monotonic(), reply.marks.arrived_s
         last_s = -math.inf if arrived_s is None else arrived_s - reply.marks.capture_ms / 1000
         self._gap_over_s = last_s + min_gap_ms / 1000

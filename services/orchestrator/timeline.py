@@ -55,7 +55,7 @@ class Timeline:
             phrase.is_complete |= is_last
 
     def add_words(self, phrase_id: int, words: Sequence[TimedWord]) -> None:
-        """Add timings of the words that are said: a long phrase is synthesised in parts. Unknown phrases are ignored."""
+        """Add timings of words that are said: a long phrase is synthesised in parts. Unknown phrases are ignored."""
         if (phrase := self._phrases.get(phrase_id)) is not None:
             written_end = phrase.spoken.written_end
             phrase.words.extend(replace(word, char_end=written_end(word.char_end)) for word in words)

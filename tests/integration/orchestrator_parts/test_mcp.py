@@ -122,7 +122,7 @@ async def test_a_servers_tools_are_offered_and_run(way: str) -> None:
 async def test_what_a_tool_does_wrong_is_told_and_costs_the_server_nothing(way: str) -> None:
     async with either(way) as who, connected(who) as servers:
         tools = tools_of(servers, who)
-        with pytest.raises(ToolError, match="tool broken failed: .*it is on fire"):
+        with pytest.raises(ToolError, match=r"tool broken failed: .*it is on fire"):
             await run(tools["broken"])
         with pytest.raises(ToolError, match=f"more than {MAX_RESULT_BYTES} bytes"):
             await run(tools["long"])
