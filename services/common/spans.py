@@ -73,6 +73,7 @@ DISCARDS = {
     "resumed": "the caller went on",
     "unanswered": "the turn ended without an answer to it",
     "context": "the conversation had changed",
+    "overdue": "the model was still busy with turns that were over",
     "failed": "a stage failed",
     "call_ended": "so did the call",
 }

@@ -59,7 +59,8 @@ class Guesses:
     def take(self, epoch: int, words: Words, history: History, marks: Marks) -> tuple[Reply, asyncio.Task[None]] | None:
         """Return the guess for a turn of these words, and what makes it, if there is one and it holds.
 
-        Then `history` goes on as the guess assumed, the reply has the turn's `marks`, and its gate is still closed.
+        Then `history` goes on as the guess assumed, the reply has the turn's `marks`, and its gate is still closed. One
+        that still waits for its first token at a busy model is given up: asked anew, the answer comes before guesses.
         """
         guess = self._open
         if guess is None:
@@ -68,12 +69,19 @@ class Guesses:
             self.drop("unanswered")
         elif guess.words != words:
             self.drop("changed")
+        elif self._is_overdue(guess.reply.marks):
+            self.drop("overdue")
         elif not history.adopt(guess.reply.history):
             self.drop("context")
         else:
             self._use(guess, history, marks)
             return guess.reply, guess.making
         return None
+
+    def _is_overdue(self, marks: Marks) -> bool:
+        asked_s = marks.at_s.get("asked")
+        waits = asked_s is not None and "token" not in marks.at_s
+        return waits and self._budget.is_overdue((time.monotonic() - (asked_s or 0.0)) * 1000)
 
     def _use(self, guess: _Guess, history: History, marks: Marks) -> None:
         self._close(guess, "used")

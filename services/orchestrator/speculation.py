@@ -232,11 +232,19 @@ class SpeculationBudget:
         self._queue_ms.append(queue_ms)
         self._first_token_ms.append(first_token_ms)
 
+    def is_overdue(self, waited_ms: float) -> bool:
+        """Whether a first token that was waited for so long is late: the model is busy with those who come first."""
+        return bool(self._first_token_ms) and waited_ms > self._slow_ms
+
+    @property
+    def _slow_ms(self) -> float:
+        fastest_ms = min(self._first_token_ms)
+        return max(SLOWER * fastest_ms, fastest_ms + SLOWER_BY_MS)
+
     def _is_busy(self) -> bool:
         if not self._queue_ms:
             return False
         if sum(self._queue_ms) / len(self._queue_ms) > MAX_QUEUE_MS:
             return True
         recent = list(self._first_token_ms)[-RECENT:]
-        mean_ms, fastest_ms = sum(recent) / len(recent), min(self._first_token_ms)
-        return len(recent) == RECENT and mean_ms > max(SLOWER * fastest_ms, fastest_ms + SLOWER_BY_MS)
+        return len(recent) == RECENT and sum(recent) / len(recent) > self._slow_ms
