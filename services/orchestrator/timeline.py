@@ -29,6 +29,8 @@ class _Phrase:
     is_complete: bool = False
     words: list[TimedWord] = field(default_factory=list)
     """Their places in the text are those of what is written."""
+    said_ends: list[int] = field(default_factory=list)
+    """Where the same words end in the text as it is said."""
 
     @property
     def text(self) -> str:
@@ -58,6 +60,7 @@ class Timeline:
         """Add timings of words that are said: a long phrase is synthesised in parts. Unknown phrases are ignored."""
         if (phrase := self._phrases.get(phrase_id)) is not None:
             written_end = phrase.spoken.written_end
+            phrase.said_ends.extend(word.char_end for word in words)
             phrase.words.extend(replace(word, char_end=written_end(word.char_end)) for word in words)
 
     @property
@@ -86,8 +89,7 @@ class Timeline:
         for phrase in self._phrases.values():
             if played_ms <= 0:
                 break
-            whole = phrase.is_complete and played_ms >= phrase.audio_ms
-            heard.append(phrase.text if whole else _heard_part(phrase, played_ms))
+            heard.append(_heard_of(phrase, played_ms))
             played_ms -= phrase.audio_ms
         return heard
 
@@ -105,8 +107,12 @@ class Timeline:
         return found
 
     def said_between(self, begin_ms: float, end_ms: float) -> str:
-        """Return the words whose audio ends within that part of the reply's audio."""
-        return self.heard_text(end_ms)[len(self.heard_text(begin_ms)) :].strip()
+        """Return the words, as they are said, whose audio ends within that part of the reply's audio."""
+        parts, began_ms = [], 0.0
+        for phrase in self._phrases.values():
+            parts.append(_said_part(phrase, begin_ms - began_ms, end_ms - began_ms))
+            began_ms += phrase.audio_ms
+        return " ".join(part for part in parts if part)
 
     def restart_ms(self, played_ms: float, *, at_clause: bool = False) -> float:
         """Return where to go on after `played_ms`: at the beginning of the word that was cut, or of its clause.
@@ -135,6 +141,22 @@ def _restart_ms(phrase: _Phrase, played_ms: float, at_clause: bool) -> float:
         begins_clause = phrase.text[: word.char_end].endswith(CLAUSE_ENDS)
         end_ms = word.end_ms
     return played_ms
+
+
+def _said_part(phrase: _Phrase, begin_ms: float, end_ms: float) -> str:
+    if not phrase.words:
+        return _heard_of(phrase, end_ms)[len(_heard_of(phrase, begin_ms)) :].strip()
+    return phrase.spoken.text[_said_end(phrase, begin_ms) : _said_end(phrase, end_ms)].strip()
+
+
+def _said_end(phrase: _Phrase, played_ms: float) -> int:
+    timed = zip(phrase.words, phrase.said_ends, strict=True)
+    return max((end for word, end in timed if word.end_ms <= played_ms), default=0)
+
+
+def _heard_of(phrase: _Phrase, played_ms: float) -> str:
+    is_whole = phrase.is_complete and played_ms >= phrase.audio_ms
+    return phrase.text if is_whole else _heard_part(phrase, played_ms)
 
 
 def _heard_part(phrase: _Phrase, played_ms: float) -> str:

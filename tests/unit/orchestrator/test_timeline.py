@@ -191,3 +191,28 @@ def test_of_what_is_said_in_other_words_the_written_word_is_heard(words: int, he
     assert timeline.text == "It costs $12.50 in all."
     assert "It costs $12.50 in all.".startswith(timeline.heard_text(words * WORD_MS))
     assert not timeline.heard_text(words * WORD_MS).endswith(("$", "$1", "$12", "$12."))
+
+
+def test_what_sounds_is_told_as_it_is_said() -> None:
+    timeline = Timeline()
+    for text in ("It costs $12.50 in all.", "Shall I book it?"):
+        said = normaliser("en").say(text)
+        phrase = timeline.add_phrase(said)
+        timeline.add_audio(phrase, WORD_MS * len(said.text.split()), is_last=True)
+        timeline.add_words(phrase, timed(said.text))
+    words = [
+        word
+        for phrase in ("It costs $12.50 in all.", "Shall I book it?")
+        for word in normaliser("en").say(phrase).text.split()
+    ]
+    assert "twelve" in words
+    for first in range(len(words)):
+        for last in range(first, len(words) + 1):
+            assert timeline.said_between(first * WORD_MS, last * WORD_MS).split() == words[first:last]
+
+
+def test_what_sounds_without_timings_goes_by_an_even_pace() -> None:
+    timeline = spoken("one two three four", with_words=False)
+    assert timeline.said_between(0, 10_000) == "one two three four"
+    assert timeline.said_between(2 * WORD_MS, 10_000).split()[-1] == "four"
+    assert timeline.said_between(-500, 0) == ""
