@@ -33,6 +33,7 @@ from tests.support.tools import CALLS_TOOL, agent_that_looks_up, answer_once, wa
 REPLY = " ".join(f"word{number}" for number in range(30)) + "."
 SETTINGS = {f"PARLEY_{stage.upper()}_ENGINE": "fake" for stage in STAGES} | {
     "PARLEY_ASR_FAKE_TEXTS": json.dumps(["tell me more", "uh huh", "what else", "no the other one", "thank you"]),
+    "PARLEY_ASR_FAKE_FINAL_DELAY_MS": "400",  # later than the first token: what was guessed until then cost something
     "PARLEY_LLM_FAKE_REPLY": REPLY,
     "PARLEY_LLM_FAKE_WORDS_PER_DELTA": "5",
     "PARLEY_LLM_FAKE_FIRST_DELAY_MS": "300",
@@ -160,7 +161,7 @@ async def _only_a_sound(caller: Caller) -> None:
 
 
 async def _discarded(caller: Caller) -> None:
-    """End the call when the turn is probably over: the model's stream was opened for nothing."""
+    """End the call when the turn is probably over: the model was asked for nothing."""
     since = caller.mark()
     await caller.audio(SPEECH, 20)
     await caller.audio(SILENCE, 1)

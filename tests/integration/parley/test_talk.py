@@ -80,7 +80,7 @@ async def test_both_directions_flow_and_what_was_heard_is_told() -> None:
 
     card = SoundCard()
     async with scripted(script) as (service, target):
-        options = argparse.Namespace(server=target, agent="desk", rate=16000, input=None, output=None)
+        options = argparse.Namespace(server=target, agent="desk", rate=16000, input=None, output=None, language="")
         async with asyncio.timeout(20):
             assert await talk.talk(card, options) == 0
         assert service.lines[0].audio.startswith(SPOKEN * 320)

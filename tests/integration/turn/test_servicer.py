@@ -166,11 +166,10 @@ async def test_an_engine_that_dies_takes_the_server_out_of_service() -> None:
 
 
 async def test_a_server_that_stops_tells_the_client_to_go_elsewhere_and_closes_the_stream() -> None:
-    settings = fake(drain_grace_ms=50)
+    settings = fake(drain_grace_ms=5000)
     async with serving(TurnService(settings), settings) as (server, channel):
         caller = await Caller.connect(channel)
-        await server.stop()
-        await caller.until("draining")
+        await asyncio.gather(server.stop(), caller.until("draining"))
         assert (await caller.status())[0] is grpc.StatusCode.UNAVAILABLE
 
 
