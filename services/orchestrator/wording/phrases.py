@@ -1,9 +1,8 @@
 """Cuts a stream of text into phrases that a voice can speak: early, and where a voice would breathe.
 
 From the best place to the worst: behind a sentence; behind a clause; before a conjunction or a relative pronoun that
-opens
-one; before a preposition; between two words that do not belong together. Never within a number, a price, a name, an
-address or an abbreviation, nor between an article or a preposition and its noun, unless there is no other place.
+opens one; before a preposition; between two words that do not belong together. Never within a number, a price, a name,
+an address or an abbreviation, nor between an article or a preposition and its noun, unless there is no other place.
 """
 
 from __future__ import annotations
@@ -29,8 +28,7 @@ class Lengths:
 
 FIRST = Lengths(clause=10, opener=24, forced=48)
 """The first phrase of an answer: what it waits for, the caller hears as silence. 10 characters are about 0.6 s of
-speech,
-in which the next phrase is written and rendered."""
+speech, in which the next phrase is written and rendered."""
 LATER = Lengths(clause=40, opener=56, forced=80)
 SHORTEST_FORCED = 16
 LONGEST_WORD = 200
