@@ -31,6 +31,7 @@ class TurnSettings(ServiceSettings):
     smart_turn_device: Device = Field("cpu", description="Where Smart Turn runs: `cpu`, `cuda`, or `auto`.")
     cuda_device: int = Field(0, ge=0, description="Number of the GPU, where a model runs on one.")
     gpu_memory_mb: int = Field(512, ge=0, description="What each of the two models may take of it; 0: no limit.")
+    config_timeout_ms: int = Field(10_000, gt=0, description="How long a new stream may take to send its config.")
     engine_timeout_ms: int = Field(2000, gt=0, description="A model call that takes longer fails its stream.")
     judge_queue: int = Field(8, gt=0, description="Turns waiting for the audio model; past that, text alone decides.")
     judge_deadline_ms: int = Field(400, gt=0, description="After this wait a turn is decided without the audio model.")

@@ -165,6 +165,15 @@ async def test_an_engine_that_dies_takes_the_server_out_of_service() -> None:
         assert server.engine_died
 
 
+async def test_a_stream_that_says_nothing_is_not_waited_for_for_ever() -> None:
+    settings = fake(config_timeout_ms=50)
+    async with serving(TurnService(settings), settings) as (_, channel):
+        call: Any = channel.stream_stream("/voice.turn.v1.TurnDetector/Detect")()
+        async with asyncio.timeout(DEADLINE_S):
+            assert await call.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+        assert "no config within 50 ms" in await call.details()
+
+
 async def test_a_server_that_stops_tells_the_client_to_go_elsewhere_and_closes_the_stream() -> None:
     settings = fake(drain_grace_ms=5000)
     async with serving(TurnService(settings), settings) as (server, channel):
