@@ -51,7 +51,7 @@ _LEAD = r"^(?:(?:and|so|okay|ok|great|thanks|sorry|well|then|just to confirm|to 
 _CODES = "zip|post|postal|pin|access|security|confirmation|verification|reference|booking|promo|discount"
 _ENGLISH = _Language(
     asks_for=re.compile(
-        r"\b(?:what|which|who|when|where|how)\b"
+        r"\b(?:what|which|who|when|where|how)\b.*\?$"
         r"|\b(?:can|could|may|might) (?:i|we) (?:please )?(?:have|get|take|ask|know)\b"
         r"|\b(?:can|could|would|will) you (?:please )?(?:tell|give|spell|read|say|share|let|repeat|confirm)\b"
         r"|\bwould you mind (?:telling|giving|spelling|repeating|sharing)\b"

@@ -73,6 +73,19 @@ def read_answer(text: str, expected: Expected, language: str = "en") -> Reading:
     return rule(tokens, plain)
 
 
+def is_begun(text: str) -> bool:
+    """Return whether `text` is the beginning of an answer that is read out: signs of it, or a "sure" before them.
+
+    Any other sentence answers something else: a question in return is whole though no address was told.
+    """
+    tokens = [token for token in tokens_of(text) if token not in FILLERS]
+    return (
+        all(token in _ASSENT for token in tokens)
+        or bool(digits_at_end(tokens) or letters_at_end(tokens))
+        or "at" in tokens[1:]
+    )
+
+
 def _yes_no(tokens: list[str], plain: Reading) -> Reading:
     if " ".join(tokens) in _HEDGED:
         return Reading.COMPLETE

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from services.turn.adapting import AVERAGE, Habit
-from services.turn.answers import LONG_ANSWERS, read_answer
+from services.turn.answers import LONG_ANSWERS, is_begun, read_answer
 from services.turn.events import EndReason, Expected, Hypothesis
 from services.turn.text import Reading
 
@@ -125,7 +125,8 @@ def reading_of(hypothesis: Hypothesis | None, language: str, expected: Expected 
     if not hypothesis.has_grammar or reading is Reading.UNKNOWN:
         return reading
     if hypothesis.matches_grammar:
-        is_half_read_out = expected in LONG_ANSWERS and reading in (Reading.UNFINISHED, Reading.OPEN)
+        is_half = expected in LONG_ANSWERS and reading in (Reading.UNFINISHED, Reading.OPEN)
+        is_half_read_out = is_half and is_begun(hypothesis.text)
         return reading if is_half_read_out else Reading.COMPLETE  # a grammar of digits takes any number of them
     if 0 < hypothesis.confidence < LOW_CONFIDENCE:
         return Reading.NEUTRAL  # speech outside the grammar, forced into its words

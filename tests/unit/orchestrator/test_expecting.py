@@ -33,6 +33,7 @@ ASKED = {
     ],
     Expected.ANYTHING: [
         "Hello, this is Mill Street. How can I help you?", "Goodbye.", "Can you tell me what the problem is?",
+        "The confirmation e-mail shows where your order is.",
         "Sorry, I didn't catch that. Could you say it again?", "Your phone number is on the list.",
     ],
 }  # fmt: skip

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.turn.endpointing import Evidence, Plan, TurnRules, plan, reading_of
-from services.turn.events import EndReason, Hypothesis
+from services.turn.events import EndReason, Expected, Hypothesis
 from services.turn.text import Reading
 
 pytestmark = pytest.mark.unit
@@ -18,6 +18,19 @@ RULES = TurnRules()
 def planned(audio: float | None, text: str | None = None, *, final: bool = False, pending: bool = False) -> Plan:
     hypothesis = None if text is None else Hypothesis(text, is_final=final)
     return plan(Evidence(audio, pending, hypothesis), RULES)
+
+
+@pytest.mark.parametrize(
+    ("text", "reading"),
+    [
+        ("what is your return policy", Reading.COMPLETE),
+        ("sure", Reading.OPEN),
+        ("anna at example", Reading.UNFINISHED),
+    ],
+)
+def test_a_sentence_of_the_grammar_is_whole_though_it_is_not_what_was_asked_for(text: str, reading: Reading) -> None:
+    hypothesis = Hypothesis(text, matches_grammar=True, has_grammar=True)
+    assert reading_of(hypothesis, "en", Expected.EMAIL) is reading
 
 
 def test_clearly_complete_in_audio_and_text_ends_after_the_shortest_delay() -> None:
