@@ -13,6 +13,7 @@ from voice.common.v1 import common_pb2
 from voice.orchestrator.v1 import orchestrator_pb2 as pb
 
 from services.common.wire import encode_audio
+from tests.support.streams import Ending, write
 
 METHOD = "/voice.orchestrator.v1.VoiceAgent/Converse"
 RATE_HZ = 16000
@@ -41,6 +42,7 @@ class Caller:
         self.call = call
         self.responses: list[pb.ConverseResponse] = []
         self.failure: grpc.aio.AioRpcError | None = None
+        self._ending = Ending(call)
         self._news = asyncio.Condition()
         self._is_over = False
         self._writing = asyncio.Lock()  # grpc.aio takes one write at a time, and some callers speak and type at once
@@ -48,19 +50,12 @@ class Caller:
 
     async def _read(self) -> None:
         try:
-            while (raw := await self.call.read()) is not grpc.aio.EOF:
-                async with self._news:
-                    self.responses.append(pb.ConverseResponse.FromString(raw))
-                    self._news.notify_all()
-            if await self.call.code() is not grpc.StatusCode.OK:
-                self.failure = grpc.aio.AioRpcError(
-                    await self.call.code(),
-                    await self.call.initial_metadata(),
-                    await self.call.trailing_metadata(),
-                    details=await self.call.details(),
-                )
-        except grpc.aio.AioRpcError as error:
-            self.failure = error
+            with contextlib.suppress(grpc.aio.AioRpcError):
+                async for raw in self.call:  # unlike read(), it gives all that came, even after a write has failed
+                    async with self._news:
+                        self.responses.append(pb.ConverseResponse.FromString(raw))
+                        self._news.notify_all()
+            self.failure = await self._ending.failure()
         finally:
             async with self._news:
                 self._is_over = True
@@ -71,9 +66,9 @@ class Caller:
         await self.send_raw(request.SerializeToString())
 
     async def send_raw(self, raw: bytes) -> None:
-        """Send bytes as they are."""
+        """Send bytes as they are. Into a call that is over nothing goes: `failure` tells why, and so does `next`."""
         async with self._writing:
-            await self.call.write(raw)
+            await write(self.call, raw)
 
     async def audio(self, pcm: bytes, frames: int = 1) -> None:
         """Send a frame of audio, as often as told, without pacing."""
@@ -95,7 +90,8 @@ class Caller:
             async with asyncio.timeout(DEADLINE_S), self._news:
                 await self._news.wait_for(lambda: self._is_over or found() is not None)
         response = found()
-        assert response is not None, f"it did not come; {self.failure or 'still open'}; got {self.kinds(since)}"
+        ended = self.failure or ("the call ended well" if self._is_over else "still open")
+        assert response is not None, f"it did not come; {ended}; got {self.kinds(since)}"
         return response
 
     async def kind(self, name: str, since: int = 0) -> Any:
