@@ -94,22 +94,20 @@ class PauseHistory:
     rounded from seed 1 of `python -m bench endpointing`.
     """
 
-    min_delay_ms: float
     _pauses: float = 0.0
     _excess_ms: float = 0.0
     _whole: _Silences = field(default_factory=_after_whole)
     _other: _Silences = field(default_factory=_after_other)
 
-    def paused(self, pause_ms: float, *, is_whole: bool, cut_off: bool = False) -> None:
+    def paused(self, excess_ms: float, *, is_whole: bool, cut_off: bool = False) -> None:
         """Take a pause after which the caller went on; `cut_off`: the turn had been ended in it.
 
-        One that is shorter than the shortest delay could not have ended the turn and says nothing.
+        `excess_ms`: over the shortest delay. A pause that is shorter could not have ended the turn and says nothing.
         """
-        excess_ms = min(pause_ms - self.min_delay_ms, LONGEST_EXCESS_MS)
         if excess_ms < 0:
             return
         self._pauses = self._pauses * KEPT + 1.0
-        self._excess_ms = self._excess_ms * KEPT + excess_ms
+        self._excess_ms = self._excess_ms * KEPT + min(excess_ms, LONGEST_EXCESS_MS)
         self._of(is_whole).add(went_on=CUT_OFF_PAUSES if cut_off else 1.0)
 
     def ended(self, *, is_whole: bool, prompt: bool = False) -> None:

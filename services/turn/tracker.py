@@ -90,7 +90,7 @@ class TurnTracker:
         self._agent_speaks = self._hears_echo = False
         self._agent_silent_ms: float | None = None
         self._expected = Expected.UNSPECIFIED
-        self._history = PauseHistory(rules.min_delay_ms) if rules.adapts else None
+        self._history = PauseHistory() if rules.adapts else None
         self._ended: _Ended | None = None
         self._examined_ms = 0.0
         self._received_ms = 0.0
@@ -146,7 +146,9 @@ class TurnTracker:
             return []
         self._note_change(turn, hypothesis)
         turn.hypothesis, turn.plan = hypothesis, None
-        self._turn = turn
+        if self._turn is None:
+            self._turn = turn
+            self._interrupt(turn, InterruptionReason.WORDS)
         self._consider(self._received_ms)
         return self._flush()
 
@@ -165,6 +167,8 @@ class TurnTracker:
             self._passed = None
             if self._turn is not None:
                 self._change_floor(self._turn)
+            if not speaking:
+                self._settle()
         self._consider(self._received_ms)
         return self._flush()
 
@@ -212,8 +216,8 @@ class TurnTracker:
         if turn is None:
             self._open(onset_ms)
             return
-        if self._history is not None and turn.floor is not Floor.DISPUTED:
-            self._history.paused(onset_ms - turn.end_ms, is_whole=self._planned(turn).is_whole)
+        if turn.floor is not Floor.DISPUTED:
+            self._paused(onset_ms - turn.end_ms, is_whole=self._planned(turn).is_whole)
         if turn.eager:
             self._out.append(TurnResumed(self._examined_ms))
         turn.eager = turn.audio_pending = False
@@ -223,23 +227,34 @@ class TurnTracker:
     def _open(self, onset_ms: float) -> None:
         """Open a turn, and settle whether the one before it was over."""
         turn = self._turn = _Turn(onset_ms, Floor.DISPUTED if self._agent_speaks else Floor.CALLER)
-        silent_ms, ended, self._ended = self._agent_silent_ms, self._ended, None
+        silent_ms, ended = self._agent_silent_ms, self._ended
         turn.is_prompt = silent_ms is not None and 0 <= onset_ms - silent_ms <= PROMPT_MS
-        if ended is None:
+        if ended is None or onset_ms - ended.at_ms > CUT_OFF_MS:
+            self._settle()
             return
-        if onset_ms - ended.at_ms <= CUT_OFF_MS:
-            turn.follows = ended
-            if turn.floor is Floor.CALLER:
-                self._went_on(turn)
-        elif self._history is not None:
+        turn.follows, self._ended = ended, None
+        if turn.floor is Floor.CALLER:
+            self._went_on(turn)
+
+    def _settle(self) -> None:
+        """Note that the turn before was over: its answer was heard, or nothing followed it for a while.
+
+        Time alone does not tell: the caller's audio, which counts it, may have stopped while the agent spoke.
+        """
+        ended, self._ended = self._ended, None
+        if ended is not None and self._history is not None:
             self._history.ended(is_whole=ended.is_whole, prompt=ended.is_prompt)
 
     def _went_on(self, turn: _Turn) -> None:
         """Note that the caller goes on to speak: the turn that this is the rest of was cut off."""
-        if turn.follows is not None and self._history is not None:
-            pause_ms = turn.onset_ms - turn.follows.speech_end_ms
-            self._history.paused(pause_ms, is_whole=turn.follows.is_whole, cut_off=True)
-        turn.follows = None
+        if turn.follows is None:
+            return
+        self._paused(turn.onset_ms - turn.follows.speech_end_ms, is_whole=turn.follows.is_whole, cut_off=True)
+        turn.follows = self._ended = None
+
+    def _paused(self, pause_ms: float, *, is_whole: bool, cut_off: bool = False) -> None:
+        if self._history is not None:
+            self._history.paused(pause_ms - self._rules.min_delay_ms, is_whole=is_whole, cut_off=cut_off)
 
     def _note_change(self, turn: _Turn, hypothesis: Hypothesis) -> None:
         """Note when the text changes in a pause. Once is the recogniser catching up; again, and it is not done."""
@@ -327,7 +342,7 @@ class TurnTracker:
     def _pass(self, turn: _Turn) -> None:
         self._turn, self._passed = None, turn
         turn.eager = False
-        self._ended, turn.follows = turn.follows or self._ended, None
+        self._ended = turn.follows
         self._missing_ms = 0.0
         self._out.append(Backchannel(self._examined_ms, turn.onset_ms, turn.speech_ms))
 
@@ -335,7 +350,7 @@ class TurnTracker:
         passed = self._passed
         if passed is None or not self._agent_speaks:
             return None
-        if not dispute.wants_floor(hypothesis, self._rules.language, passed.speech_ms):
+        if not dispute.wants_floor(hypothesis, self._rules.language, passed.speech_ms - passed.echo_ms):
             return None
         return passed if self._received_ms - passed.end_ms <= dispute.LATE_WORDS_MS else None
 

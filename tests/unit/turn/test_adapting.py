@@ -16,9 +16,9 @@ MIN_MS = 200
 
 
 def history(*, pauses: int = 0, of_ms: float = 500, turns: int = 0, is_whole: bool = False) -> PauseHistory:
-    made = PauseHistory(MIN_MS)
+    made = PauseHistory()
     for _ in range(pauses):
-        made.paused(of_ms, is_whole=is_whole)
+        made.paused(of_ms - MIN_MS, is_whole=is_whole)
     for _ in range(turns):
         made.ended(is_whole=is_whole)
     return made
@@ -56,8 +56,8 @@ def test_going_on_after_a_whole_answer_lengthens_the_wait_after_the_next() -> No
 
 def test_a_cut_off_lengthens_it_more_than_a_pause_that_was_waited_for() -> None:
     waited, cut_off = history(), history()
-    waited.paused(600, is_whole=False)
-    cut_off.paused(600, is_whole=False, cut_off=True)
+    waited.paused(400, is_whole=False)
+    cut_off.paused(400, is_whole=False, cut_off=True)
     assert fitted(cut_off) > fitted(waited)
 
 
@@ -85,7 +85,7 @@ def test_what_was_is_forgotten() -> None:
     once_slow = history(pauses=6, of_ms=1400)
     slow = fitted(once_slow)
     for _ in range(40):
-        once_slow.paused(300, is_whole=False)
+        once_slow.paused(100, is_whole=False)
         once_slow.ended(is_whole=False)
         once_slow.ended(is_whole=False)
     assert fitted(once_slow) < fitted(history()) < slow
@@ -93,18 +93,18 @@ def test_what_was_is_forgotten() -> None:
 
 STEPS = st.lists(
     st.one_of(
-        st.tuples(st.just("paused"), st.floats(0, 20_000), st.booleans(), st.booleans()),
+        st.tuples(st.just("paused"), st.floats(-3000, 20_000), st.booleans(), st.booleans()),
         st.tuples(st.just("ended"), st.just(0.0), st.booleans(), st.booleans()),
     ),
     max_size=60,
 )
 
 
-def learned(min_delay_ms: float, steps: list[tuple[str, float, bool, bool]]) -> Habit:
-    made = PauseHistory(min_delay_ms)
-    for kind, pause_ms, is_whole, flag in steps:
+def learned(steps: list[tuple[str, float, bool, bool]]) -> Habit:
+    made = PauseHistory()
+    for kind, excess_ms, is_whole, flag in steps:
         if kind == "paused":
-            made.paused(pause_ms, is_whole=is_whole, cut_off=flag)
+            made.paused(excess_ms, is_whole=is_whole, cut_off=flag)
         else:
             made.ended(is_whole=is_whole, prompt=flag)
     return made.habit
@@ -112,7 +112,7 @@ def learned(min_delay_ms: float, steps: list[tuple[str, float, bool, bool]]) -> 
 
 @given(steps=STEPS)
 def test_what_can_be_learned_is_bounded(steps: list[tuple[str, float, bool, bool]]) -> None:
-    habit = learned(MIN_MS, steps)
+    habit = learned(steps)
     assert SCALE_LIMITS[0] <= habit.scale <= SCALE_LIMITS[1]
     assert ODDS_LIMITS[0] <= habit.odds_whole <= ODDS_LIMITS[1]
     assert ODDS_LIMITS[0] <= habit.odds_other <= ODDS_LIMITS[1]
@@ -141,6 +141,6 @@ def test_whatever_was_learned_the_delay_lies_within_the_agents_limits(
     rules = TurnRules(min_delay_ms=shortest, max_delay_ms=shortest + more)
     hypothesis = None if text is None else Hypothesis(text)
     evidence = Evidence(audio, pending, hypothesis, changed_ms, expected)
-    found = plan(evidence, rules, learned(shortest, steps))
+    found = plan(evidence, rules, learned(steps))
     assert shortest <= found.delay_ms <= shortest + more
     assert found.eager_ms >= 0

@@ -95,3 +95,25 @@ def test_speech_before_the_echo_does_not_count_with_what_follows_it() -> None:
     scene.speak(320)
     scene.agent(True)
     assert scene.speak(640) == []
+
+
+@pytest.mark.parametrize(("late", "told"), [("okay eight", []), ("no wait", ["Interruption"])])
+def test_late_words_of_an_echo_pass_once_and_those_of_the_caller_interrupt(late: str, told: list[str]) -> None:
+    scene = Scene()
+    scene.agent(True)
+    scene.speak(160)
+    scene.agent(True, echo=True)
+    scene.speak(704)
+    scene.agent(True)
+    assert scene.pause(320) == ["SpeechStopped", "Backchannel"]
+    assert scene.text(late, confidence=0.7, has_grammar=True, matches_grammar=True)[:1] == told
+
+
+def test_late_words_interrupt_though_an_echo_is_heard_by_then() -> None:
+    scene = Scene()
+    scene.agent(True)
+    scene.speak(704)
+    assert "Backchannel" in scene.pause(320)
+    scene.agent(True, echo=True)
+    late = {"confidence": 0.7, "has_grammar": True, "matches_grammar": True}
+    assert scene.text("okay eight", **late)[:1] == ["Interruption"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from services.turn.endpointing import TurnRules
@@ -10,6 +12,10 @@ from services.turn.tracker import CUT_OFF_MS
 from tests.unit.turn.scene import FRAME_MS, Scene
 
 pytestmark = pytest.mark.unit
+
+
+def last_delay(scene: Scene) -> float:
+    return [event.delay_ms for event in scene.events if isinstance(event, EndOfTurn)][-1]
 
 
 def after_breaks(scene: Scene, *, breaks: int, pause_ms: int) -> float:
@@ -23,7 +29,7 @@ def after_breaks(scene: Scene, *, breaks: int, pause_ms: int) -> float:
         scene.text("monday at ten")
         scene.pause(4000)
         scene.speak()
-    return [event.delay_ms for event in scene.events if isinstance(event, EndOfTurn)][-1]
+    return last_delay(scene)
 
 
 def test_pauses_within_turns_lengthen_the_delay_of_the_next() -> None:
@@ -37,6 +43,28 @@ def test_a_detector_that_is_told_not_to_learn_does_not() -> None:
     assert paused == after_breaks(Scene(judged=0.3, rules=fixed), breaks=0, pause_ms=600)
 
 
+def delay_after_slow_german(pause_ms: int, breaks: int) -> float:
+    """Return the delay of an English turn after a German one with so many pauses, where a German delay is 500 ms."""
+    rules = TurnRules()
+    scene = Scene(judged=0.3, rules=replace(rules, others={"de": replace(rules, language="de", min_delay_ms=500)}))
+    for _ in range(breaks):
+        scene.speak()
+        scene.text("montag um zehn", language="de")
+        scene.pause(pause_ms)
+    scene.speak()
+    scene.text("montag um zehn", language="de")
+    scene.pause(4000)
+    scene.speak()
+    scene.text("monday at ten", language="en")
+    scene.pause(4000)
+    return last_delay(scene)
+
+
+def test_a_pause_is_measured_by_the_shortest_delay_of_its_language() -> None:
+    assert delay_after_slow_german(448, breaks=4) == delay_after_slow_german(448, breaks=0)
+    assert delay_after_slow_german(960, breaks=4) > delay_after_slow_german(448, breaks=0)
+
+
 def cut_off(scene: Scene, onset_after_ms: int) -> float:
     """Return the delay of a turn whose words say neither, that follows one after so much more silence."""
     for silence_ms in (onset_after_ms, 4000):
@@ -45,7 +73,7 @@ def cut_off(scene: Scene, onset_after_ms: int) -> float:
         while scene.pause(FRAME_MS)[-1:] != ["EndOfTurn"]:
             pass
         scene.pause(silence_ms)
-    return [event.delay_ms for event in scene.events if isinstance(event, EndOfTurn)][-1]
+    return last_delay(scene)
 
 
 def test_a_caller_who_goes_on_at_once_was_cut_off_and_is_waited_for_longer() -> None:
@@ -68,8 +96,45 @@ def test_a_caller_cut_off_by_the_agents_voice_is_waited_for_longer_too() -> None
         scene.speak()
         scene.text("monday at ten")
         scene.pause(4000)
-        delays.append([event.delay_ms for event in scene.events if isinstance(event, EndOfTurn)][-1])
+        delays.append(last_delay(scene))
     assert delays[0] > delays[1]
+
+
+def test_a_caller_cut_off_by_the_agents_voice_is_known_by_words_that_come_late() -> None:
+    delays = []
+    for said in ("no wait", "uh-huh"):
+        scene = Scene()
+        scene.speak()
+        scene.text("monday at ten")
+        scene.pause(640)
+        scene.agent(True)
+        scene.speak(320)
+        assert "Backchannel" in scene.pause(640)
+        scene.text(said)
+        scene.pause(4000)
+        scene.agent(False)
+        scene.pause(1920)
+        scene.speak()
+        scene.text("monday at ten")
+        scene.pause(4000)
+        delays.append(last_delay(scene))
+    assert delays[0] > delays[1]
+
+
+def test_a_caller_whose_audio_stops_after_each_turn_was_not_cut_off_by_the_answer() -> None:
+    scene = Scene(judged=0.3)
+    delays = []
+    for _ in range(4):
+        scene.speak()
+        scene.text("monday at ten")
+        scene.pause(640)
+        while scene.miss(FRAME_MS)[-1:] != ["EndOfTurn"]:
+            pass
+        delays.append(last_delay(scene))
+        scene.agent(True)
+        scene.agent(False)
+    assert delays == sorted(delays, reverse=True)
+    assert delays[-1] < delays[0]
 
 
 def test_an_answer_to_a_request_for_a_number_is_not_over_after_three_digits() -> None:
