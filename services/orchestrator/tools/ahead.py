@@ -7,6 +7,7 @@ call, and is thrown away as soon as a tool runs that may change something.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -29,7 +30,8 @@ _MISSING = object()
 @dataclass(frozen=True, slots=True)
 class _LookUp:
     began_s: float
-    result: asyncio.Future[str]
+    result: asyncio.Future[str | None]
+    """None: it failed, or was given up."""
 
 
 class Ahead:
@@ -90,19 +92,12 @@ class Ahead:
         self._made += 1
         request = ToolRequest(f"ahead-{self._made}", name, arguments, self._session_id)
         made = self._waiting[key] = _LookUp(self._clock(), asyncio.get_running_loop().create_future())
-        self._spawn(self._make(tool, request, made.result), f"ahead-{name}")
+        task = self._spawn(self._make(tool, request, made.result), f"ahead-{name}")
+        task.add_done_callback(lambda _: _settle(made.result, None))  # however it ended
 
-    async def _make(self, tool: Tool, request: ToolRequest, result: asyncio.Future[str]) -> None:
-        try:
-            found = await self._run(tool, request)
-            if not result.done():
-                result.set_result(found)
-        except ToolError as error:
-            if not result.done():
-                result.set_exception(error)
-                result.exception()  # nobody may ever ask
-        finally:
-            result.cancel()
+    async def _make(self, tool: Tool, request: ToolRequest, result: asyncio.Future[str | None]) -> None:
+        with contextlib.suppress(ToolError):
+            _settle(result, await self._run(tool, request))
 
     async def take(self, name: str, arguments: Mapping[str, Any]) -> str | None:
         """Return what was looked up for this call, once it is there; None where nothing was, or it failed."""
@@ -110,12 +105,8 @@ class Ahead:
         made = self._waiting.pop(_key(name, arguments), None)
         if made is None:
             return None
-        try:
-            found = await asyncio.shield(made.result)
-        except ToolError:
-            metrics.TOOL_AHEAD.add(1, outcome="failed")
-            return None
-        metrics.TOOL_AHEAD.add(1, outcome="hit")
+        found = await made.result
+        metrics.TOOL_AHEAD.add(1, outcome="failed" if found is None else "hit")
         return found
 
     def forget(self) -> None:
@@ -131,6 +122,11 @@ class Ahead:
     def _discard(self, key: tuple[str, str]) -> None:
         self._waiting.pop(key).result.cancel()
         metrics.TOOL_AHEAD.add(1, outcome="discarded")
+
+
+def _settle(result: asyncio.Future[str | None], found: str | None) -> None:
+    if not result.done():
+        result.set_result(found)
 
 
 def _key(name: str, arguments: Mapping[str, Any]) -> tuple[str, str]:

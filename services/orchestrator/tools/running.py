@@ -123,11 +123,13 @@ class ToolRunner:
             raise ToolError(f"the arguments for tool {call.name} are no JSON") from error
         if not tool.read_only:
             self.ahead.forget()
-        found = await self.ahead.take(call.name, arguments)
-        if found is None:
-            found = await self._within_its_time(tool, ToolRequest(call.id, call.name, arguments, self._session_id))
-        if not tool.read_only:
-            self.ahead.forget()  # what was looked up while it ran may be of before
+        try:
+            found = await self.ahead.take(call.name, arguments)
+            if found is None:
+                found = await self._within_its_time(tool, ToolRequest(call.id, call.name, arguments, self._session_id))
+        finally:
+            if not tool.read_only:  # what was looked up while it ran may be of before, and a failure may have acted
+                self.ahead.forget()
         self.ahead.tool_returned(call.name, arguments, found)
         return found
 

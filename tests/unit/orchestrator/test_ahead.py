@@ -93,6 +93,18 @@ async def test_a_look_up_that_fails_is_as_if_it_had_not_been() -> None:
     assert await desk.take("find") is None
 
 
+async def test_a_look_up_that_is_given_up_is_as_if_it_had_not_been() -> None:
+    desk = Desk()
+    desk.ahead.look_up("find", {})
+    asking = asyncio.create_task(desk.take("find"))
+    await asyncio.sleep(0)
+    desk.tasks[0].cancel()
+    assert await asyncio.wait_for(asking, 5) is None
+    desk.ahead.look_up("find", {})
+    desk.tasks[1].cancel()  # before it has begun
+    assert await asyncio.wait_for(desk.take("find"), 5) is None
+
+
 async def test_what_may_have_changed_is_forgotten() -> None:
     desk = Desk()
     desk.ahead.look_up("find", {})
