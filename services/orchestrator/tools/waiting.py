@@ -62,8 +62,8 @@ class Fillers:
                 continue  # silence begins when all is heard
             text = self._next(next(name for task, name in tasks.items() if task in pending), said)
             if text is None:
-                await asyncio.wait(pending)
-                return
+                _, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+                continue
             said.add(text)
             metrics.TOOL_FILLERS.add(1)
             mouth.say(text)

@@ -149,6 +149,16 @@ async def test_of_several_tools_the_words_are_those_of_one_that_still_runs() -> 
 
 
 @in_virtual_time
+async def test_a_tool_that_is_waited_for_in_silence_silences_no_other() -> None:
+    talk = Talk()
+    tasks = {tool(1000): "quiet", tool(3000): "slow"}
+    await Fillers(lambda: agent(quiet=[], slow=["s"]), PACE).wait(tasks, talk.mouth)
+    [(at_ms, text)] = talk.said
+    assert text == "s"
+    assert at_ms == pytest.approx(1400, abs=2)
+
+
+@in_virtual_time
 async def test_a_wait_that_is_cancelled_leaves_its_tools_running() -> None:
     running = tool(5000)
     waiting = asyncio.create_task(Fillers(lambda: agent(book=["b"]), PACE).wait({running: "book"}, Talk().mouth))
