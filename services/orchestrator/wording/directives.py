@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 MAX_PAUSE_MS = 5_000
+"""The synthesis service refuses a longer one, and with it the stream."""
 MAX_TAG_CHARS = 120
 """What begins like a tag and is longer than this is none."""
 

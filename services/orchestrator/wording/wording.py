@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from services.orchestrator.wording.directives import Directives, Item, Pause, Style
+from services.orchestrator.wording.directives import MAX_PAUSE_MS, Directives, Item, Pause, Style
 from services.orchestrator.wording.markup import FENCE, is_speakable
 from services.orchestrator.wording.normalise import normaliser
 from services.orchestrator.wording.phrases import Phrase, PhraseChunker
@@ -69,7 +69,7 @@ class Wording:
             if isinstance(item, Style):
                 self._style = item.name
             elif isinstance(item, Pause):
-                self._pause_ms += item.ms
+                self._pause_ms = min(MAX_PAUSE_MS, self._pause_ms + item.ms)
         return phrases
 
     def _say_all(self, phrases: list[Phrase]) -> list[SpokenPhrase]:

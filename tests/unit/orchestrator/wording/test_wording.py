@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.orchestrator.wording.directives import Directives
+from services.orchestrator.wording.directives import MAX_PAUSE_MS, Directives
 from services.orchestrator.wording.normalise import normaliser
 from services.orchestrator.wording.wording import SpokenPhrase, Wording, whole
 from tests.unit.orchestrator.wording.deltas import CUTS, TEXTS, by_word, cut, squeezed
@@ -33,6 +33,13 @@ def test_a_style_and_a_pause_belong_to_the_phrase_that_follows() -> None:
         ("Hello.", "", 0),
         ("We have it!", "cheerful", 0),
         ("Anything else?", "cheerful", 500),
+    ]
+
+
+def test_pauses_in_a_row_are_no_longer_than_synthesis_takes() -> None:
+    assert [phrase.pause_ms for phrase in worded('Wait. <break time="4s"/><break time="4s"/>There.')] == [
+        0,
+        MAX_PAUSE_MS,
     ]
 
 
