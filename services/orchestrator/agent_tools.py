@@ -90,6 +90,12 @@ class Prefetch(Part):
     tool: ToolName
     arguments: Mapping[str, Any] = {}
 
+    @field_validator("arguments")
+    @classmethod
+    def _is_json(cls, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        _check_json(arguments, "arguments")
+        return arguments
+
     @model_validator(mode="after")
     def _takes_from_what_it_follows(self) -> Prefetch:
         if self.after in (AFTER_START, AFTER_TURN) and any(is_taken(value) for value in self.arguments.values()):
@@ -110,7 +116,11 @@ def check_object_schema(schema: Mapping[str, Any]) -> None:
         jsonschema.Draft202012Validator.check_schema(schema)
     except jsonschema.SchemaError as error:
         raise ValueError(f"parameters are no valid JSON schema: {error.message}") from error
+    _check_json(schema, "parameters")
+
+
+def _check_json(value: Any, name: str) -> None:
     try:
-        json.dumps(schema)
+        json.dumps(value)
     except TypeError as error:  # YAML reads 2026-01-01 as a date, which JSON has not
-        raise ValueError(f"parameters are no valid JSON: {error}; put it in quotes") from error
+        raise ValueError(f"{name} are no valid JSON: {error}; put it in quotes") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -197,6 +198,7 @@ def test_only_a_tool_that_reports_later_may_take_minutes() -> None:
         ({"after": "start", "tool": "x"}, "no tool 'x'"),
         ({"after": "lunch", "tool": "r"}, "'lunch' is neither start, turn nor a tool"),
         ({"after": "turn", "tool": "r", "arguments": {"a": "$result.b"}}, "name it in after"),
+        ({"after": "turn", "tool": "r", "arguments": {"a": date(2026, 1, 1)}}, "arguments are no valid JSON"),
     ],
 )
 def test_a_look_up_ahead_that_cannot_be_is_refused(rule: dict[str, Any], says: str) -> None:
