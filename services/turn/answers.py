@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 
 from services.turn.events import Expected
+from services.turn.languages.words import listed
 from services.turn.text import (
     FILLERS,
     Reading,
@@ -19,7 +20,6 @@ from services.turn.text import (
     letters_at_end,
     read,
     tokens_of,
-    words,
 )
 
 LONG_ANSWERS = frozenset(
@@ -36,24 +36,24 @@ _SHORT_ANSWER = 4
 """Words up to which "yes ..." or "no ..." is the whole answer."""
 _SHORT_CHOICE = 3
 
-_YES_NO = words("yes no yeah yep yup nope nah okay ok sure right correct exactly absolutely definitely")
+_YES_NO = listed("yes no yeah yep yup nope nah okay ok sure right correct exactly absolutely definitely")
 _HEDGED = frozenset(
     {"not really", "i guess", "i guess so", "maybe", "probably", "not yet", "i believe so", "it does", "they are",
      "not at all", "i suppose", "sometimes", "both", "neither", "all good", "that works", "go ahead", "i can", "it was",
      "i think so", "not today", "not now"}
 )  # fmt: skip
 _ASSENT = _YES_NO - {"no", "nope", "nah"} | {"hi", "hello", "of", "course", "alright", "great", "thanks"}
-_DENIAL = words("no nope don't haven't can't cannot not forgot")
-_NAME_LEAD = words("yes yeah sure okay it's this is my name the i'm i am and under for")
-_TENS = words("twenty thirty forty fifty sixty seventy eighty ninety hundred thousand")
-_UNITS = words(
+_DENIAL = listed("no nope don't haven't can't cannot not forgot")
+_NAME_LEAD = listed("yes yeah sure okay it's this is my name the i'm i am and under for")
+_TENS = listed("twenty thirty forty fifty sixty seventy eighty ninety hundred thousand")
+_UNITS = listed(
     "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
     "eighteen nineteen couple"
 )
-_MONTHS = words("january february march april may june july august september october november december")
+_MONTHS = listed("january february march april may june july august september october november december")
 _HALF_DATES = frozenset({"nineteen", "twenty", "thirty", "half", "quarter"})
-_WHOLE_TIMES = words("am pm o'clock noon midnight tonight asap anytime whenever")
-_STREETS = words("street road avenue lane drive square boulevard court place way")
+_WHOLE_TIMES = listed("am pm o'clock noon midnight tonight asap anytime whenever")
+_STREETS = listed("street road avenue lane drive square boulevard court place way")
 _ADDRESS = re.compile(r"\S+@[\w-]+(\.[\w-]+)+$")
 
 
@@ -184,7 +184,7 @@ def _openness(reading: Reading) -> int:
     return _BY_OPENNESS.index(reading)
 
 
-_ORDINALS = words("first second third thirtieth twenty-first")
+_ORDINALS = listed("first second third thirtieth twenty-first")
 _BY_OPENNESS = (Reading.COMPLETE, Reading.NEUTRAL, Reading.OPEN, Reading.UNFINISHED)
 _RULES: Mapping[Expected, Callable[[list[str], Reading], Reading]] = {
     Expected.YES_NO: _yes_no,

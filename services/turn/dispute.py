@@ -7,13 +7,14 @@ from enum import Enum, auto
 
 from services.turn.endpointing import TurnRules
 from services.turn.events import Hypothesis
-from services.turn.text import beyond_backchannels, words
+from services.turn.languages.words import listed
+from services.turn.text import beyond_backchannels
 
 LATE_WORDS_MS = 1500
 """How long after a backchannel its words may still turn out to be an interruption: the recogniser runs behind."""
 WORD_CONFIDENCE = 0.3
 """Recogniser's confidence under which words over the agent are taken for noise."""
-STOPPING = words("stop wait no hold hang sorry excuse pardon cancel quiet enough")
+STOPPING = listed("stop wait no hold hang sorry excuse pardon cancel quiet enough")
 """Words that take the floor by themselves, in English as grammars are. The recogniser need not be as sure of them."""
 SURE_OF_ONE, SURE_OF_SOME = 0.6, 0.4
 """Confidence from which one word, or several, that fit the agent's grammar are believed.

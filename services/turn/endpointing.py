@@ -15,6 +15,7 @@ from typing import NamedTuple
 from services.turn.adapting import AVERAGE, Habit
 from services.turn.answers import LONG_ANSWERS, is_begun, read_answer
 from services.turn.events import EndReason, Expected, Hypothesis
+from services.turn.languages import primary
 from services.turn.text import Reading
 
 MAX_DELAY_LIMIT_MS = 60_000
@@ -81,10 +82,9 @@ class TurnRules:
 
     def in_language(self, language: str) -> TurnRules:
         """Return the rules for a text in the language of a BCP 47 tag; of one that has none, these with its words."""
-        primary = language.lower().partition("-")[0]
-        if primary == self.language.lower().partition("-")[0]:
+        if primary(language) == primary(self.language):
             return self
-        return self.others.get(primary) or replace(self, language=language)
+        return self.others.get(primary(language)) or replace(self, language=language)
 
 
 @dataclass(frozen=True, slots=True)

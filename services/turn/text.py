@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from enum import Enum, auto
 
-from services.turn.languages import words_in
+from services.turn.languages import primary, words_in
+from services.turn.languages.words import listed
 from services.turn.languages.words import tokens_of as tokens_in
 
 
@@ -28,43 +29,30 @@ class Reading(Enum):
     """A whole answer, request or farewell."""
 
 
-class Overlap(Enum):
-    """How words spoken over the agent are meant."""
-
-    NO_WORDS = auto()
-    BACKCHANNEL = auto()
-    WORDS = auto()
-
-
-def words(text: str) -> frozenset[str]:
-    """Return the words of a list written as one text."""
-    return frozenset(text.split())
-
-
-_CONJUNCTIONS = words("and or but because if when while whether than although though unless until plus then")
-_DETERMINERS = words("a an the my your our their its every another some any")
-_PREPOSITIONS = words("of to for with at from in on about by into between after before during under without near via")
-FILLERS = words("um uh er erm uhm hmm hm eh")
-_AUXILIARIES = words("is are was were am be will would could should can may might must shall do does did has have had")
-_CONTRACTIONS = words(
+_CONJUNCTIONS = listed("and or but because if when while whether than although though unless until plus then")
+_DETERMINERS = listed("a an the my your our their its every another some any")
+_PREPOSITIONS = listed("of to for with at from in on about by into between after before during under without near via")
+FILLERS = listed("um uh er erm uhm hmm hm eh")
+_AUXILIARIES = listed("is are was were am be will would could should can may might must shall do does did has have had")
+_CONTRACTIONS = listed(
     "i'm i'd i'll i've we're we'd we'll we've you're they're he's she's let's it's that's there's what's"
 )
-_DANGLING = words("i we want wants need needs like please-can double triple says called named plus")
+_DANGLING = listed("i we want wants need needs like please-can double triple says called named plus")
 _DANGLING_PHRASES = (
     "you know", "i mean", "let me see", "let me think", "let me check", "hold on", "one second", "a second", "tell me",
     "send me", "give me", "show me", "get me", "bring me",
     "would like", "i think", "i was wondering", "wondering", "looking for", "going to", "trying to", "such as",
     "can you", "could you", "would you", "will you", "can i", "could i", "may i", "how about", "what about", "so",
 )  # fmt: skip
-_SHORT_ANSWER_SUBJECTS = words("it he she that this there i you we they yes no one what which who how where")
-_QUESTION_WORDS = words("what who whom where which when why how")
+_SHORT_ANSWER_SUBJECTS = listed("it he she that this there i you we they yes no one what which who how where")
+_QUESTION_WORDS = listed("what who whom where which when why how")
 _BEFORE_AM = _QUESTION_WORDS | {"i", "and", "so", "but"}
-_DIGITS = words("zero oh one two three four five six seven eight nine")
+_DIGITS = listed("zero oh one two three four five six seven eight nine")
 _TIMES = {"double": 2, "triple": 3}
 _OPEN_DIGITS = range(2, 10)
 """Digits in a row that read as a number still being told; ten are a telephone number."""
 
-_COMPLETE_ALONE = words(
+_COMPLETE_ALONE = listed(
     "yes no yeah yep yup nope nah okay ok sure right correct exactly absolutely definitely hello hi hey morning "
     "afternoon evening good thanks perfect great fine wonderful alright stop cancel help repeat pardon sorry"
 )
@@ -76,7 +64,7 @@ _COMPLETE_ENDINGS = (
     "i'm done", "never mind", "of course", "it is", "i am", "i do", "i don't", "i did", "i would", "i have",
 )  # fmt: skip
 
-_BACKCHANNEL_WORDS = words(
+_BACKCHANNEL_WORDS = listed(
     "uh huh uhhuh uh-huh mm mmm mhm hm hmm mm-hm mm-hmm mmhm mmhmm um er ah aha oh yeah yep yup yes ya okay ok right "
     "sure alright cool nice great good wow indeed exactly"
 )
@@ -95,7 +83,7 @@ def tokens_of(text: str) -> list[str]:
 
 def is_english(language: str) -> bool:
     """Return whether the English rules are for this BCP 47 tag; none given is English."""
-    return language.lower().split("-")[0] in ("", "en")
+    return primary(language) in ("", "en")
 
 
 def _ends_with(tokens: list[str], phrase: str) -> bool:
@@ -198,18 +186,11 @@ def _is_read_out(tokens: list[str]) -> bool:
     return (in_a_row and digits_at_end(tokens) in _OPEN_DIGITS) or letters_at_end(tokens) >= 2
 
 
-def read_overlap(text: str, language: str = "en") -> Overlap:
-    """Return whether `text`, spoken over the agent, is a backchannel ("uh-huh", "okay") or words that want the floor.
+def beyond_backchannels(text: str, language: str = "en") -> list[str]:
+    """Return the words of `text`, spoken over the agent, that do more than go along with it ("uh-huh", "okay").
 
     A bare "yes" goes along with the agent; "no", "stop" and "wait" do not.
     """
-    if not (tokens_of(text) if is_english(language) else tokens_in(text)):
-        return Overlap.NO_WORDS
-    return Overlap.WORDS if beyond_backchannels(text, language) else Overlap.BACKCHANNEL
-
-
-def beyond_backchannels(text: str, language: str = "en") -> list[str]:
-    """Return the words of `text` that do more than go along with the agent."""
     phrases: tuple[str, ...]
     if is_english(language):
         tokens, phrases, listening = tokens_of(text), _BACKCHANNEL_PHRASES, _BACKCHANNEL_WORDS

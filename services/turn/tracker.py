@@ -29,7 +29,7 @@ from services.turn.events import (
     TurnResumed,
 )
 from services.turn.gate import Change, SpeechGate
-from services.turn.text import tokens_of
+from services.turn.languages.words import tokens_of
 
 CUT_OFF_MS = 1000
 """Speech this soon after the end of a turn goes on with it: the answer has hardly begun and is not replied to."""

@@ -21,6 +21,7 @@ from services.turn.events import (
     TurnEvent,
     TurnResumed,
 )
+from services.turn.languages import primary
 
 _MAX_TEXT = 10_000
 
@@ -41,16 +42,12 @@ def to_rules(config: pb.DetectConfig) -> TurnRules:
     if not 0.0 < rules.speech_threshold < 1.0:
         raise InvalidInput(f"speech_threshold {rules.speech_threshold} is no probability: send 0 to 1, or 0 for 0.5")
     _check_delays(rules)
-    return replace(rules, others={_primary(other): _rules_in(other, rules) for other in config.languages})
-
-
-def _primary(other: pb.LanguageRules) -> str:
-    if not other.language:
-        raise InvalidInput("each of languages needs its tag, such as es-ES")
-    return other.language.lower().partition("-")[0]
+    return replace(rules, others={primary(other.language): _rules_in(other, rules) for other in config.languages})
 
 
 def _rules_in(other: pb.LanguageRules, rules: TurnRules) -> TurnRules:
+    if not other.language:
+        raise InvalidInput("each of languages needs its tag, such as es-ES")
     there = replace(
         rules,
         language=other.language,

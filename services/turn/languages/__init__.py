@@ -13,6 +13,11 @@ LANGUAGES: Mapping[str, LanguageWords] = {"de": GERMAN, "es": SPANISH, "fr": FRE
 """Primary language subtag to its words."""
 
 
+def primary(tag: str) -> str:
+    """Return the primary subtag of a BCP 47 tag: languages are told apart by it alone."""
+    return tag.lower().partition("-")[0]
+
+
 def words_in(language: str) -> LanguageWords | None:
     """Return the words of the language of a BCP 47 tag; None where they are not known."""
-    return LANGUAGES.get(language.lower().partition("-")[0])
+    return LANGUAGES.get(primary(language))

@@ -6,7 +6,7 @@ import pytest
 
 from services.turn.languages import LANGUAGES, words_in
 from services.turn.languages.words import tokens_of
-from services.turn.text import Overlap, Reading, read, read_overlap
+from services.turn.text import Reading, beyond_backchannels, read
 
 pytestmark = pytest.mark.unit
 
@@ -75,12 +75,12 @@ def test_numbers_being_read_out_are_open(language: str, text: str) -> None:
 
 @pytest.mark.parametrize(("language", "text"), each(BACKCHANNELS))
 def test_backchannels(language: str, text: str) -> None:
-    assert read_overlap(text, language) is Overlap.BACKCHANNEL
+    assert beyond_backchannels(text, language) == []
 
 
 @pytest.mark.parametrize(("language", "text"), each(WORDS))
 def test_words_that_want_the_floor(language: str, text: str) -> None:
-    assert read_overlap(text, language) is Overlap.WORDS
+    assert beyond_backchannels(text, language)
 
 
 @pytest.mark.parametrize("language", ["pl", "ja-JP"])
@@ -89,8 +89,8 @@ def test_a_language_without_a_table_says_only_that_there_are_words(language: str
     assert read("nazywam się", language) is Reading.NEUTRAL
     assert read("tak,", language) is Reading.UNFINISHED
     assert read("tak?", language) is Reading.COMPLETE
-    assert read_overlap("tak", language) is Overlap.WORDS
-    assert read_overlap(" ", language) is Overlap.NO_WORDS
+    assert beyond_backchannels("tak", language) == ["tak"]
+    assert beyond_backchannels(" ", language) == []
 
 
 @pytest.mark.parametrize("language", sorted(LANGUAGES))

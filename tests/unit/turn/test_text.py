@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.turn.text import Overlap, Reading, read, read_overlap
+from services.turn.text import Reading, beyond_backchannels, read
 
 pytestmark = pytest.mark.unit
 
@@ -66,17 +66,17 @@ def test_other_languages_say_only_that_there_are_words() -> None:
     "text", ["uh-huh", "mm-hm", "mhm", "yeah", "Yes?", "okay", "right", "I see", "oh okay", "yeah, got it", "um", "mm"]
 )
 def test_backchannels(text: str) -> None:
-    assert read_overlap(text) is Overlap.BACKCHANNEL
+    assert beyond_backchannels(text) == []
 
 
 @pytest.mark.parametrize(
     "text", ["no", "stop", "wait", "yeah but", "okay tell me the price", "sorry", "I see a problem", "what"]
 )
 def test_words_that_want_the_floor(text: str) -> None:
-    assert read_overlap(text) is Overlap.WORDS
+    assert beyond_backchannels(text)
 
 
 def test_nothing_said_over_the_agent() -> None:
-    assert read_overlap(" ") is Overlap.NO_WORDS
-    assert read_overlap("", "de") is Overlap.NO_WORDS
-    assert read_overlap("tak", "pl") is Overlap.WORDS
+    assert beyond_backchannels(" ") == []
+    assert beyond_backchannels("", "de") == []
+    assert beyond_backchannels("tak", "pl") == ["tak"]

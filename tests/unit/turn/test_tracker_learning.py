@@ -165,3 +165,12 @@ def test_a_text_that_keeps_changing_in_the_pause_holds_the_turn() -> None:
         scene.text(text)
         assert "EndOfTurn" not in scene.pause(96)
     assert scene.text("yes please thanks", is_final=True) == ["EndOfTurn"]
+
+
+def test_a_text_changes_in_any_script() -> None:
+    scene = Scene()
+    scene.speak()
+    for text in ("да", "да завтра", "да завтра в", "да завтра в шесть"):
+        scene.text(text, language="ru")
+        assert "EndOfTurn" not in scene.pause(96)
+    assert "EndOfTurn" in scene.pause(96)
