@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from services.orchestrator.agent_part import Part, Sentence
-from services.orchestrator.agent_tools import AFTER_START, AFTER_TURN, McpServer, Prefetch, Tool
+from services.orchestrator.agent_tools import AFTER_START, AFTER_TURN, LanguageTool, McpServer, Prefetch, Tool
 from services.orchestrator.default_fillers import default_fillers
 from services.orchestrator.default_sentences import DEFAULT_SENTENCES, default_sentences, primary_subtag
 from services.orchestrator.events import END_CALL, Phrase
@@ -187,6 +187,8 @@ class Language(Part):
     """Where it names none, one of the language."""
     phrases: Phrases = Phrases()
     fillers: tuple[Sentence, ...] | None = None
+    tools: tuple[LanguageTool, ...] = ()
+    """What is said while they run. Not named: `fillers`, for a tool's own are in the first language."""
     asr: LanguageHearing = LanguageHearing()
     llm: LanguageModel = LanguageModel()
     turn: LanguageTurns = LanguageTurns()
@@ -278,6 +280,10 @@ class Agent(Part):
             seen[primary_subtag(language.tag)] = language.tag
             delays = language.turn.over(turn)
             _check_delays(delays.min_endpointing_delay_ms, delays.max_endpointing_delay_ms)
+            own = {tool.name for tool in info.data.get("tools", ())}
+            names = [tool.name for tool in language.tools]
+            if wrong := sorted({name for name in names if name not in own or names.count(name) > 1}):
+                raise ValueError(f"tools: {language.tag} names what is no tool here, or twice: {', '.join(wrong)}")
         return languages
 
     @property
@@ -309,7 +315,7 @@ class Agent(Part):
                 "voice": other.voice,
                 "phrases": other.phrases,
                 "fillers": other.fillers,
-                "tools": tuple(tool.model_copy(update={"fillers": None}) for tool in self.tools),
+                "tools": LanguageTool.over(self.tools, other.tools),
                 "llm": other.llm.over(self.llm),
                 "turn": other.turn.over(self.turn),
             }

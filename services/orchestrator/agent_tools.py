@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import jsonschema
@@ -57,6 +57,22 @@ class Tool(Part):
     def attempts(self) -> int:
         """How often the webhook may be called for one call of the tool."""
         return 1 + (self.retries if self.idempotent or self.read_only else 0)
+
+
+class LanguageTool(Part):
+    """A tool of the agent in another of its languages."""
+
+    name: ToolName
+    fillers: tuple[Sentence, ...]
+
+    @classmethod
+    def over(cls, tools: Iterable[Tool], own: Iterable[LanguageTool]) -> tuple[Tool, ...]:
+        """Return the agent's tools with what is said in one language; silence is silence in all."""
+        said = {tool.name: tool.fillers for tool in own}
+        return tuple(
+            tool.model_copy(update={"fillers": said.get(tool.name, None if tool.fillers else tool.fillers)})
+            for tool in tools
+        )
 
 
 class McpServer(Part):

@@ -39,15 +39,15 @@ class SlowTool:
 
 @contextlib.asynccontextmanager
 async def slow_call(
-    folder: Path, orchestrator: dict[str, Any] | None = None, **fields: Any
+    folder: Path, orchestrator: dict[str, Any] | None = None, more: str = "", **fields: Any
 ) -> AsyncIterator[tuple[SlowTool, Stack, Caller]]:
-    """Hold a call with an agent whose tool is slow; `fields`: more of the tool."""
+    """Hold a call with an agent whose tool is slow; `more`: of the agent; `fields`: more of the tool."""
     tool = SlowTool()
     fields = {"timeout_ms": 20_000} | fields
     async with (
         webhook(tool.respond) as url,
         stack(
-            folder, agent=agent_with(url, **fields), llm=CALLS_TOOL, orchestrator=SOON | (orchestrator or {})
+            folder, agent=agent_with(url, **fields) + more, llm=CALLS_TOOL, orchestrator=SOON | (orchestrator or {})
         ) as parts,
         calling(parts.channel) as caller,
     ):
@@ -84,6 +84,18 @@ async def test_a_slow_tool_is_waited_for_with_its_own_words_and_then_the_agents(
         messages = await kept(parts, caller)
         contents = [message["content"] for message in messages]
         assert contents == ["Hello there.", "please look", "", json.dumps(RESULT), "It is done."]
+
+
+async def test_a_slow_tool_is_waited_for_in_the_language_of_the_call(tmp_path: Path) -> None:
+    spanish = "languages: [{tag: es, tools: [{name: lookup, fillers: [Voy a ver.]}]}]\n"
+    async with slow_call(tmp_path, more=spanish, fillers=OWN) as (tool, _, caller):
+        since = caller.mark()
+        await caller.send(pb.ConverseRequest(text_input=pb.TextInput(text="please look", language="es")))
+        await says(caller, "Un momento, por favor.", since)
+        tool.release.set()
+        assert (await caller.kind("turn_summary", since)).language == "es"
+        assert said(caller, since)[0] == "Voy a ver."
+        assert not set(OWN) & set(said(caller, since))
 
 
 async def test_a_tool_is_not_apologised_for_while_fillers_are_heard(tmp_path: Path) -> None:

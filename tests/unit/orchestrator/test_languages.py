@@ -66,6 +66,29 @@ def test_a_language_may_word_some_sentences_itself() -> None:
     assert spanish.phrase(Phrase.IDLE_PROMPT) == "¿Sigue ahí?"
 
 
+def tool(name: str, fillers: list[str] | None = None) -> dict[str, Any]:
+    hook = {"url": "http://127.0.0.1:1"}
+    return {"name": name, "description": "d", "parameters": {"type": "object"}, "webhook": hook, "fillers": fillers}
+
+
+def test_what_is_said_while_a_tool_runs_is_the_languages_own() -> None:
+    tools = [tool("find", ["Let me look."]), tool("book", ["Let me write."]), tool("note", []), tool("ask")]
+    spanish = SPANISH | {"tools": [{"name": "find", "fillers": ["Voy a ver."]}, {"name": "ask", "fillers": []}]}
+    both = agent(spanish, tools=tools)
+    names = ("find", "book", "note", "ask")
+    assert [both.in_language("en-US").tool_fillers(name) for name in names] == [
+        ("Let me look.",),
+        ("Let me write.",),
+        (),
+        None,
+    ]
+    there = both.in_language("es-ES")
+    assert [there.tool_fillers(name) for name in names] == [("Voy a ver.",), None, (), ()]
+    assert there.waiting_words[0] == "Un momento, por favor."
+    assert "Voy a ver." in there.sentences
+    assert not there.sentences & {"Let me look.", "Let me write."}
+
+
 def test_the_first_language_has_its_own_sentences_too() -> None:
     assert agent(language="de-AT").phrase(Phrase.IDLE_PROMPT) == "Sind Sie noch da?"
     assert agent(language="auto").phrase(Phrase.GOODBYE) == "Goodbye."
@@ -109,6 +132,11 @@ def test_each_set_of_sentences_is_whole(language: str) -> None:
         ("languages:\n  - tag: de-DE\n  - tag: de-DE\n", "3: languages: Value error, de-DE and de-DE are one"),
         ("languages:\n  - tag: pl-PL\n", "4: languages.0: Value error, phrases: write all of apology, not_heard,"),
         ("languages:\n  - tag: es\n    greetign: Hola.\n", "5: languages.0.greetign: Extra inputs"),
+        (
+            "languages:\n  - tag: es\n    tools: [{name: t, fillers: [Voy.]}]\n",
+            "3: languages: Value error, tools: es names",
+        ),
+        ("languages:\n  - tag: es\n    tools: [{name: t}]\n", "5: languages.0.tools.0.fillers: Field required"),
         ("languages:\n  - tag: es\n    turn: {min_endpointing_delay_ms: 3001}\n", "3: languages: Value error, max_end"),
     ],
 )
