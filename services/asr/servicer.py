@@ -21,7 +21,7 @@ from services.common import spans
 from services.common.audio import AudioFormat, check_format, check_pcm
 from services.common.draining import DrainableRequests
 from services.common.errors import Draining, EngineFault, InvalidInput, NotReady
-from services.common.limits import AudioPace
+from services.common.limits import AudioPace, first_request
 from services.common.logging import session_id, turn_epoch
 from services.common.metrics import ASR_CONFIDENCE, ASR_PARTIAL_REVISIONS, ASR_RTF
 from services.common.registry import load_engine
@@ -102,11 +102,7 @@ class AsrService:
             await stream.close()
 
     async def _config(self, requests: AsyncIterator[pb.RecognizeRequest]) -> pb.RecognizeConfig | None:
-        try:
-            async with asyncio.timeout(self._settings.config_timeout_ms / 1000):
-                first = await anext(aiter(requests), None)
-        except TimeoutError:
-            raise InvalidInput(f"no config for {self._settings.config_timeout_ms} ms: send it first") from None
+        first = await first_request(requests, self._settings.config_timeout_ms)
         if first is None:
             return None
         if first.WhichOneof("control") != "config" or first.audio:

@@ -1,11 +1,15 @@
-"""Limits on what one stream may send."""
+"""Limits on what one stream may send, and on how long it may take to begin."""
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from typing import TypeVar
 
-from services.common.errors import Overloaded
+from services.common.errors import Overloaded, TimedOut
+
+T = TypeVar("T")
 
 
 class AudioPace:
@@ -30,3 +34,12 @@ class AudioPace:
                 f"audio is {self._ahead_ms / 1000:.1f} s ahead of real time: send it at the pace it was spoken",
                 retry_after_ms=round(self._ahead_ms - self._burst_ms),
             )
+
+
+async def first_request(requests: AsyncIterator[T], timeout_ms: int) -> T | None:
+    """Return the request that opens a stream; None where the client left without one. Raises TimedOut."""
+    try:
+        async with asyncio.timeout(timeout_ms / 1000):
+            return await anext(requests, None)
+    except TimeoutError:
+        raise TimedOut(f"no config within {timeout_ms} ms: send it as the first request") from None

@@ -14,6 +14,7 @@ from voice.llm.v1 import llm_pb2
 
 from services.common import spans
 from services.common.errors import InvalidInput, NotReady, TimedOut
+from services.common.limits import first_request
 from services.common.logging import session_id, turn_epoch
 from services.common.metrics import LLM_TOKENS, LLM_TOKENS_PER_SECOND
 from services.common.registry import load_engine
@@ -122,11 +123,7 @@ class LlmService:
 
     async def _read_config(self, requests: Requests) -> llm_pb2.GenerateConfig | None:
         """Return the config that opens the stream, or None where the client left without one."""
-        try:
-            async with asyncio.timeout(self._settings.config_timeout_ms / 1000):
-                first = await anext(requests, None)
-        except TimeoutError:
-            raise TimedOut(f"no config within {self._settings.config_timeout_ms} ms of opening the stream") from None
+        first = await first_request(requests, self._settings.config_timeout_ms)
         if first is None:
             return None
         if first.WhichOneof("request") != "config":

@@ -20,6 +20,7 @@ from services.common.aliases import resolve
 from services.common.audio import AudioFormat, check_format
 from services.common.draining import client_left
 from services.common.errors import Draining, InvalidInput, NotReady, TimedOut
+from services.common.limits import first_request
 from services.common.logging import session_id
 from services.common.metrics import TTS_RTF
 from services.common.registry import load_engine
@@ -81,7 +82,7 @@ class TtsService:
     async def _synthesize(self, requests: AsyncIterator[tts_pb2.SynthesizeRequest], context: Any) -> None:
         if not self._is_warm:
             raise NotReady("the speech engine is still loading: come back when health says SERVING")
-        first = await self._first_request(requests)
+        first = await first_request(requests, self._settings.config_timeout_ms)
         if first is None:
             return
         if first.WhichOneof("request") != "config":
@@ -99,16 +100,6 @@ class TtsService:
             await stream.run(requests)
         finally:
             self._streams.discard(stream)
-
-    async def _first_request(
-        self, requests: AsyncIterator[tts_pb2.SynthesizeRequest]
-    ) -> tts_pb2.SynthesizeRequest | None:
-        timeout_ms = self._settings.config_timeout_ms
-        try:
-            async with asyncio.timeout(timeout_ms / 1000):
-                return await anext(requests, None)
-        except TimeoutError:
-            raise TimedOut(f"no config within {timeout_ms} ms: send it as the first request") from None
 
 
 def parse_config(config: tts_pb2.SynthesizeConfig) -> SpeakerConfig:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -14,7 +13,8 @@ from voice.turn.v1 import turn_pb2 as pb
 
 from services.common.audio import check_format
 from services.common.draining import DrainableRequests
-from services.common.errors import Draining, InvalidInput, NotReady, TimedOut
+from services.common.errors import Draining, InvalidInput, NotReady
+from services.common.limits import first_request
 from services.common.logging import session_id, turn_epoch
 from services.common.metrics import ENDPOINTING_DELAY
 from services.common.registry import load_engine
@@ -74,20 +74,12 @@ class TurnService:
         if self._engine is not None:
             await self._engine.close()
 
-    async def _first(self, requests: AsyncIterator[pb.DetectRequest]) -> pb.DetectRequest | None:
-        timeout_ms = self._settings.config_timeout_ms
-        try:
-            async with asyncio.timeout(timeout_ms / 1000):
-                return await anext(aiter(requests), None)
-        except TimeoutError:
-            raise TimedOut(f"no config within {timeout_ms} ms: send it as the first request") from None
-
     async def detect(self, requests: AsyncIterator[pb.DetectRequest], context: Any) -> None:
         """Watch one caller's audio: config first, then audio and controls; `ready` first, then events."""
         engine = self._engine
         if engine is None:
             raise NotReady("turn detection is still loading its models")
-        first = await self._first(requests)
+        first = await first_request(requests, self._settings.config_timeout_ms)
         received_s = time.perf_counter()
         if first is None:
             return
