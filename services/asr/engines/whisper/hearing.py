@@ -182,10 +182,11 @@ class Hearing:
     def learn(self, question: Question, answer: Answer) -> None:
         """Take the answer to the latest question."""
         length_ms = question.length_ms
-        self._language.learn(answer.language, answer.language_probability, length_ms)
         words = without_loops(answer.words)
         if is_imagined(words, answer.no_speech, answer.log_probability, self._setup.thresholds):
             words = ()
+        else:  # a noise is in no language
+            self._language.learn(answer.language, answer.language_probability, length_ms)
         transcript = self._transcript
         transcript.take(
             [_moved(word, question.start_ms, length_ms) for word in words],

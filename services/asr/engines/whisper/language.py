@@ -64,12 +64,14 @@ class Detection:
         among = {code: share for code, share in shares.items() if code in allowed} or dict(shares)
         total = sum(among.values()) or 1.0
         best = max(among, key=lambda code: among[code])
-        if self.current in among and among[best] / total < self._needed(best):
+        if self.current in among and among[best] / total < self._needed:
             best = self.current
         return best, among[best] / total
 
-    def _needed(self, code: str) -> float:
-        if not self.is_settled or code == self.current:
+    @property
+    def _needed(self) -> float:
+        """The share that another language than the current one must have."""
+        if not self.is_settled:
             return SURE
         return SURE_OF_SWITCH if self.speech_ms >= SWITCH_MS else math.inf
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from services.asr.engines.whisper.hearing import Answer, Hearing
+from services.asr.engines.whisper.language import language_choice
 from tests.unit.asr.whisper.oracle import SETUP, START_OF_PREVIOUS, Script, hearing, words
 
 pytestmark = pytest.mark.unit
@@ -142,6 +143,17 @@ def test_a_phantom_is_dropped_and_the_words_before_it_stay() -> None:
     heard.learn(heard.ask(), Answer(tuple(words("Thank you.")), -1.2, 0.8, "en"))
     assert heard.recognised().text == "yes"
     assert heard.is_covered
+
+
+def test_a_noise_is_in_no_language() -> None:
+    heard = Hearing(SETUP, language_choice("en-US", ["en-US", "de-DE"], ("en", "de")), ())
+    noise, script = Script().say("one two three four five six").pause(500), Script().say("yes").pause(500)
+    heard.accept(noise.pcm)
+    heard.learn(heard.ask(), Answer(tuple(words("vielen dank")), -2.0, 0.9, "de", 0.9))
+    heard.reset()
+    heard.accept(script.pcm)
+    question = heard.ask()
+    assert (question.detection.current, question.detection.is_settled) == ("en", False)
 
 
 def test_reset_forgets_everything() -> None:
