@@ -175,7 +175,7 @@ async def test_audio_messages_concatenated_are_one(channel: grpc.aio.Channel) ->
     pcm = speech()
     half = len(pcm) // 4 * 2
     joined = b"".join(pb.RecognizeRequest(audio=[part]).SerializeToString() for part in (pcm[:half], pcm[half:]))
-    await caller.call.write(pb.RecognizeRequest.FromString(joined))
+    await caller.send(pb.RecognizeRequest.FromString(joined))
     assert (await caller.finalize()).hypothesis.text == TEXT
 
 
@@ -204,11 +204,11 @@ async def test_bad_input_is_refused_and_others_go_on(channel: grpc.aio.Channel) 
     await bystander.audio(pcm[:20000])
     for request in BAD_FIRST.values():
         caller = Caller(channel)
-        await caller.call.write(request)
+        await caller.send(request)
         await refused(caller)
     for request in BAD_LATER.values():
         caller = await Caller.connect(channel, turn_epoch=3)
-        await caller.call.write(request)
+        await caller.send(request)
         await refused(caller)
     await bystander.audio(pcm[20000:])
     assert (await bystander.finalize()).hypothesis.text == TEXT

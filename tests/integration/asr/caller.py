@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Any, Self
 
 import grpc.aio
@@ -10,6 +11,7 @@ from voice.asr.v1 import asr_pb2 as pb
 from voice.common.v1 import common_pb2
 
 from services.asr.servicer import GRPC_NAME
+from tests.support.streams import Ending, write
 
 DEADLINE_S = 20
 CHUNK_MS = 100
@@ -29,6 +31,7 @@ class Caller:
             f"/{GRPC_NAME}/Recognize", pb.RecognizeRequest.SerializeToString, pb.RecognizeResponse.FromString
         )
         self.call: Any = recognize()
+        self._ending = Ending(self.call)
         self.rate_hz = rate_hz
         self.ready = pb.RecognizeResponse()
         self.partials: list[pb.RecognizeResponse] = []
@@ -37,7 +40,7 @@ class Caller:
     async def connect(cls, channel: grpc.aio.Channel, rate_hz: int = 16000, **fields: Any) -> Self:
         """Open a stream and wait until it is ready."""
         caller = cls(channel, rate_hz)
-        await caller.call.write(config(rate_hz, **fields))
+        await caller.send(config(rate_hz, **fields))
         caller.ready = await caller.read()
         assert caller.ready.WhichOneof("event") == "ready"
         return caller
@@ -49,20 +52,24 @@ class Caller:
         assert isinstance(response, pb.RecognizeResponse), "the stream has ended"
         return response
 
+    async def send(self, *requests: pb.RecognizeRequest) -> None:
+        """Send these; a stream that is over takes no more, and `failure` tells why."""
+        await write(self.call, *requests)
+
     async def audio(self, pcm: bytes, chunk_ms: int = CHUNK_MS) -> None:
         """Send audio in chunks, without pacing."""
         size = self.rate_hz * chunk_ms // 1000 * 2
         for at in range(0, len(pcm), size):
-            await self.call.write(pb.RecognizeRequest(audio=[pcm[at : at + size]]))
+            await self.send(pb.RecognizeRequest(audio=[pcm[at : at + size]]))
 
     async def finalize(self, finalize_id: int = 1) -> pb.RecognizeResponse:
         """Ask for a final and return it; partials before it are kept."""
-        await self.call.write(pb.RecognizeRequest(finalize=pb.FinalizeUtterance(finalize_id=finalize_id)))
+        await self.send(pb.RecognizeRequest(finalize=pb.FinalizeUtterance(finalize_id=finalize_id)))
         return await self.final()
 
     async def finish(self) -> pb.RecognizeResponse:
         """End the input and return the last final."""
-        await self.call.write(pb.RecognizeRequest(finish=common_pb2.FinishInput()))
+        await self.send(pb.RecognizeRequest(finish=common_pb2.FinishInput()))
         return await self.final()
 
     async def final(self) -> pb.RecognizeResponse:
@@ -73,14 +80,14 @@ class Caller:
 
     async def reset(self, turn_epoch: int) -> None:
         """Begin another utterance."""
-        await self.call.write(pb.RecognizeRequest(reset=pb.ResetUtterance(turn_epoch=turn_epoch)))
+        await self.send(pb.RecognizeRequest(reset=pb.ResetUtterance(turn_epoch=turn_epoch)))
 
     async def failure(self) -> grpc.aio.AioRpcError:
         """Wait for the stream to fail; return how."""
-        try:
-            async with asyncio.timeout(DEADLINE_S):
+        async with asyncio.timeout(DEADLINE_S):
+            with contextlib.suppress(grpc.aio.AioRpcError):
                 while await self.call.read() is not grpc.aio.EOF:
                     pass
-        except grpc.aio.AioRpcError as error:
-            return error
-        raise AssertionError(f"the stream ended with {await self.call.code()}, not with an error")
+            failure = await self._ending.failure()
+        assert failure is not None, "the stream ended well"
+        return failure

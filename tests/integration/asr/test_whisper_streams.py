@@ -347,14 +347,14 @@ async def test_a_callers_fault_and_a_dead_device_through_grpc(monkeypatch: pytes
         assert not callers[0].ready.ready.uses_grammar
         whisper.failures = [RuntimeError("CUDA failed with error out of memory")]
         await callers[0].audio(script.pcm)
-        await callers[0].call.write(finalize())
+        await callers[0].send(finalize())
         assert (await callers[0].failure()).code() is grpc.StatusCode.INTERNAL
         await callers[1].audio(script.pcm)
         assert (await callers[1].finalize()).hypothesis.text == "yes please"
         assert not server.engine_died
         whisper.failures = [RuntimeError("CUDA failed with error unspecified launch failure")]
         await callers[2].audio(script.pcm)
-        await callers[2].call.write(finalize())
+        await callers[2].send(finalize())
         assert (await callers[2].failure()).code() is grpc.StatusCode.INTERNAL
         assert server.engine_died
 

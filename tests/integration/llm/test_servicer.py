@@ -19,6 +19,7 @@ from services.llm.engines.fake import FakeEngine
 from services.llm.servicer import LlmService
 from services.llm.settings import LlmSettings
 from tests.support.servers import serving
+from tests.support.streams import write
 
 pytestmark = pytest.mark.integration
 
@@ -53,8 +54,7 @@ async def generate(
     stub: llm_pb2_grpc.LanguageModelAsyncStub, *requests: llm_pb2.GenerateRequest
 ) -> list[llm_pb2.GenerateResponse]:
     call = stub.Generate(timeout=DEADLINE_S)
-    for request in requests:
-        await call.write(request)
+    await write(call, *requests)  # it may be over before the last of them
     return [response async for response in call]
 
 

@@ -72,10 +72,10 @@ async def resume_a_turn(parts: Stack) -> None:
 
 
 async def until_guessed(parts: Stack) -> None:
-    """Wait until the model answers a guess: of that nobody is told."""
-    model: Any = parts.servers["llm"]._service
+    """Wait until a guessed answer is being spoken, so that it has cost tokens: of that nobody is told."""
+    speech: Any = parts.servers["tts"]._service
     async with asyncio.timeout(10):
-        while not model._engine.running:  # noqa: ASYNC110 - the engine sets no event
+        while not any(text in LONG for _, text in speech.engine.latest):  # noqa: ASYNC110 - the engine sets no event
             await asyncio.sleep(0.002)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from services.common.server import Server
 from services.tts.servicer import GRPC_NAME, TtsService
 from services.tts.settings import TtsSettings
 from tests.support.servers import serving
+from tests.support.streams import Ending, write
 
 DEADLINE_S = 20
 
@@ -53,10 +55,12 @@ class Client:
             response_deserializer=tts_pb2.SynthesizeResponse.FromString,
         )
         self.call: Any = method(timeout=60)
+        self._ending = Ending(self.call)
         self.rate_hz = rate_hz
 
-    async def send(self, request: tts_pb2.SynthesizeRequest) -> None:
-        await self.call.write(request)
+    async def send(self, *requests: tts_pb2.SynthesizeRequest) -> None:
+        """Send these; a stream that is over takes no more, and reading tells why."""
+        await write(self.call, *requests)
 
     async def open(self, **config: Any) -> tts_pb2.TtsReady:
         """Send the config and return what the server says of itself."""
@@ -123,13 +127,12 @@ class Client:
 
     async def refusal(self) -> grpc.aio.AioRpcError:
         """Return the error that ends the stream, past what may come before it."""
-        try:
+        with contextlib.suppress(grpc.aio.AioRpcError, EOFError):
             while True:
                 await self.read()
-        except grpc.aio.AioRpcError as error:
-            return error
-        except EOFError:
-            raise AssertionError("the stream ended well") from None
+        failure = await self._ending.failure()
+        assert failure is not None, "the stream ended well"
+        return failure
 
 
 @dataclass(frozen=True)

@@ -30,8 +30,7 @@ async def refused(requests: list[Request], **settings: Any) -> grpc.aio.AioRpcEr
         other = server.client()
         await other.open()
         client = server.client()
-        for request in requests:
-            await client.send(request)
+        await client.send(*requests)
         error = await client.refusal()
         assert (await other.say("Still here.")).is_last
         return error

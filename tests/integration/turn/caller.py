@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from typing import Any, Self
 
@@ -11,6 +12,7 @@ from voice.common.v1 import common_pb2
 from voice.turn.v1 import turn_pb2 as pb
 
 from services.turn.servicer import GRPC_NAME
+from tests.support.streams import Ending, write
 
 DEADLINE_S = 20
 CHUNK_MS = 20
@@ -30,6 +32,7 @@ class Caller:
             f"/{GRPC_NAME}/Detect", pb.DetectRequest.SerializeToString, pb.DetectResponse.FromString
         )
         self.call: Any = detect()
+        self._ending = Ending(self.call)
         self.rate_hz = rate_hz
         self.events: list[pb.DetectResponse] = []
 
@@ -37,24 +40,28 @@ class Caller:
     async def connect(cls, channel: grpc.aio.Channel, rate_hz: int = 16000, **fields: Any) -> Self:
         """Open a stream and wait until it is ready."""
         caller = cls(channel, rate_hz)
-        await caller.call.write(config(rate_hz, **fields))
+        await caller.send(config(rate_hz, **fields))
         await caller.until("ready")
         return caller
+
+    async def send(self, *requests: pb.DetectRequest) -> None:
+        """Send these; a stream that is over takes no more, and `status` tells why."""
+        await write(self.call, *requests)
 
     async def audio(self, pcm: bytes, chunk_ms: int = CHUNK_MS) -> None:
         """Send audio in chunks, without pacing."""
         size = self.rate_hz * chunk_ms // 1000 * 2
         for at in range(0, len(pcm), size):
-            await self.call.write(pb.DetectRequest(audio=[pcm[at : at + size]]))
+            await self.send(pb.DetectRequest(audio=[pcm[at : at + size]]))
 
     async def text(self, text: str, **fields: Any) -> None:
         """Send a hypothesis."""
-        await self.call.write(pb.DetectRequest(hypothesis=pb.HypothesisUpdate(text=text, **fields)))
+        await self.send(pb.DetectRequest(hypothesis=pb.HypothesisUpdate(text=text, **fields)))
 
     async def agent(self, speaking: bool, turn_epoch: int = 0, **fields: Any) -> None:
         """Send the agent's state."""
         state = pb.AgentState(speaking=speaking, turn_epoch=turn_epoch, **fields)
-        await self.call.write(pb.DetectRequest(agent_state=state))
+        await self.send(pb.DetectRequest(agent_state=state))
 
     async def until(self, kind: str) -> pb.DetectResponse:
         """Return the next event of that kind; the ones before it are kept in `events`."""
@@ -69,7 +76,7 @@ class Caller:
 
     async def finish(self) -> list[str]:
         """Finish the input, read to the end and return the kinds of all events."""
-        await self.call.write(pb.DetectRequest(finish=common_pb2.FinishInput()))
+        await self.send(pb.DetectRequest(finish=common_pb2.FinishInput()))
         async with asyncio.timeout(DEADLINE_S):
             while (response := await self.call.read()) is not grpc.aio.EOF:
                 self.events.append(response)
@@ -79,11 +86,15 @@ class Caller:
     async def status(self) -> tuple[grpc.StatusCode, str]:
         """Return how the stream ends, once it has."""
         async with asyncio.timeout(DEADLINE_S):
-            return await self.call.code(), await self.call.details()
+            return _told(await self._ending.failure())
 
     def kinds(self) -> list[str]:
         """Return the kinds of the events so far."""
         return [str(event.WhichOneof("event")) for event in self.events]
+
+
+def _told(failure: grpc.aio.AioRpcError | None) -> tuple[grpc.StatusCode, str]:
+    return (grpc.StatusCode.OK, "") if failure is None else (failure.code(), failure.details() or "")
 
 
 async def send_all(channel: grpc.aio.Channel, *requests: pb.DetectRequest) -> tuple[grpc.StatusCode, str]:
@@ -98,10 +109,9 @@ async def send_all(channel: grpc.aio.Channel, *requests: pb.DetectRequest) -> tu
         detect = channel.stream_stream(
             f"/{GRPC_NAME}/Detect", pb.DetectRequest.SerializeToString, pb.DetectResponse.FromString
         )
-        call = detect(feed())
-        try:
+        call: Any = detect(feed())
+        ending = Ending(call)
+        with contextlib.suppress(grpc.aio.AioRpcError):
             async for response in call:
                 caller.events.append(response)
-        except grpc.aio.AioRpcError as error:
-            return error.code(), error.details() or ""
-        return await call.code(), ""
+        return _told(await ending.failure())

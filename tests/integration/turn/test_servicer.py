@@ -89,14 +89,14 @@ async def test_audio_far_faster_than_real_time_is_refused_with_a_delay(channel: 
 
 async def test_empty_messages_and_empty_chunks_are_harmless(channel: grpc.aio.Channel) -> None:
     caller = await Caller.connect(channel)
-    await caller.call.write(pb.DetectRequest())
-    await caller.call.write(audio(b"", b""))
+    await caller.send(pb.DetectRequest())
+    await caller.send(audio(b"", b""))
     assert await caller.finish() == ["ready"]
 
 
 async def test_many_chunks_and_a_control_in_one_message_apply_in_order(channel: grpc.aio.Channel) -> None:
     caller = await Caller.connect(channel)
-    await caller.call.write(
+    await caller.send(
         pb.DetectRequest(audio=[SOUND, SOUND, QUIET, QUIET], agent_state=pb.AgentState(speaking=True, turn_epoch=1))
     )
     ended = await caller.until("end_of_turn")
