@@ -23,8 +23,6 @@ class Capabilities:
     """Rate it renders at; any other is resampled."""
     ipa_languages: tuple[str, ...] = ()
     """Languages in which it takes IPA pronunciations (perhaps a subset of the symbols). Elsewhere they are ignored."""
-    has_styles: bool = False
-    """Whether it takes a speaking style. Others ignore it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,7 @@ class FakeEngine:
 
     def __init__(self, settings: TtsSettings) -> None:
         self.settings = settings
-        self.capabilities = Capabilities("fake", "tone", _VOICES, native_rate_hz=16000, has_styles=True)
+        self.capabilities = Capabilities("fake", "tone", _VOICES, native_rate_hz=16000)
         self.running = 0
         self.phrases = 0
         """Phrases begun so far."""

@@ -23,7 +23,6 @@ _FLOAT_TENSOR = b"\x0a\x0a\x08\x01\x12\x06\x0a\x00\x0a\x00\x0a\x00"
 
 TEXT_INPUTS = ("input", "input_lengths", "scales")
 """What a Piper voice is given of a text, by name; a voice of several speakers has `sid` besides."""
-_SPEAKER_INPUT = "sid"
 _DURATION_KIND, _UPSAMPLING_KIND = "Ceil", "ConvTranspose"
 
 

@@ -63,10 +63,10 @@ def test_text_leaves_at_once_and_only_the_beginning_of_a_tag_is_held() -> None:
 def test_a_call_leaves_when_its_tag_closes_and_nothing_of_it_before() -> None:
     reader = ReplyReader()
     assert reader.feed(CALL[:-1]) == []
-    assert reader.is_in_call
+    assert reader.done_chars == 0
     (call,) = reader.feed(CALL[-1])
     assert isinstance(call, ToolCall)
-    assert not reader.is_in_call
+    assert reader.done_chars == len(CALL)
     assert call.id
 
 

@@ -224,11 +224,6 @@ class Hearing:
 
     # --- answers ---
 
-    @property
-    def is_waiting(self) -> bool:
-        """Whether audio cannot be decoded because another stream holds the general decoder."""
-        return self._stretch is not None and self._final is None and self._main is None
-
     def partial(self) -> Heard:
         """Return what is heard so far."""
         if self._final is not None:

@@ -121,11 +121,6 @@ class Hearing:
     # --- what there is to do ------------------------------------------------------------------------------------------
 
     @property
-    def has_speech(self) -> bool:
-        """Whether anything was said."""
-        return bool(self._gate.stretches)
-
-    @property
     def speech_end_ms(self) -> int:
         """End of the latest speech."""
         return self._gate.stretches[-1].end_ms if self._gate.stretches else 0

@@ -33,11 +33,6 @@ class ReplyReader:
         self._fed_chars = 0
 
     @property
-    def is_in_call(self) -> bool:
-        """Whether a call has begun that is not whole yet."""
-        return self._inside == CALL_OPENS
-
-    @property
     def done_chars(self) -> int:
         """Characters of the reply that are dealt with: all but what is held back and a call that is not whole yet."""
         in_call = len(CALL_OPENS) if self._inside == CALL_OPENS else 0

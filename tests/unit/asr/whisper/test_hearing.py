@@ -41,7 +41,7 @@ def finish(heard: Hearing, script: Script) -> str:
 def test_silence_is_never_asked_about() -> None:
     heard = hearing()
     heard.accept(Script().pause(3000).pcm)
-    assert not heard.has_speech
+    assert heard.speech_end_ms == 0
     assert heard.is_covered
     assert heard.recognised().text == ""
 
@@ -162,7 +162,7 @@ def test_reset_forgets_everything() -> None:
     finish(heard, script)
     heard.reset()
     assert heard.recognised().text == ""
-    assert not heard.has_speech
+    assert heard.speech_end_ms == 0
     heard.accept(script.pcm)
     assert finish(heard, script) == "yes please"
 
