@@ -19,7 +19,7 @@ from services.asr.settings import AsrSettings
 from services.asr.utterance import Utterance
 from services.common import spans
 from services.common.audio import AudioFormat, check_format, check_pcm
-from services.common.draining import DrainableRequests
+from services.common.draining import DrainableRequests, OpenStreams
 from services.common.errors import Draining, EngineFault, InvalidInput, NotReady
 from services.common.limits import AudioPace, first_request
 from services.common.logging import session_id, turn_epoch
@@ -48,7 +48,7 @@ class AsrService:
         self._settings = settings
         self.engine: AsrEngine = load_engine(ENGINES, settings.engine, setting="PARLEY_ASR_ENGINE")(settings)
         self._is_ready = False
-        self._open: set[DrainableRequests[pb.RecognizeRequest]] = set()
+        self._open = OpenStreams()
 
     def register(self, server: grpc.aio.Server) -> None:
         """Add the servicer to the server."""
@@ -64,8 +64,7 @@ class AsrService:
 
     async def drain(self) -> None:
         """Let every stream go on to the end of its utterance, then end it."""
-        for requests in self._open:
-            requests.drain()
+        self._open.drain()
 
     async def close(self) -> None:
         """Release the engine."""
@@ -89,15 +88,13 @@ class AsrService:
             await context.write(self._ready(config, stream, received_s))
             session = _Session(self, stream, config, audio_format, context, joined)
             drainable = DrainableRequests(requests, session.is_at_rest)
-            self._open.add(drainable)
-            try:
-                await session.run(drainable)
-            except Draining:
-                await session.tell_draining()
-                await drainable.left()
-                raise
-            finally:
-                self._open.discard(drainable)
+            with self._open.holding(drainable):
+                try:
+                    await session.run(drainable)
+                except Draining:
+                    await session.tell_draining()
+                    await drainable.left()
+                    raise
         finally:
             await stream.close()
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
-from typing import Generic, TypeVar
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from typing import Generic, Protocol, TypeVar
 
 from services.common.errors import Draining
 
@@ -15,6 +16,38 @@ LEAVE_S = 2.0
 QUIET_S = 0.5
 """A stream that drains and is sent nothing for this long rests, whatever it was in the middle of: while somebody
 speaks, audio comes many times a second."""
+
+
+class Drainable(Protocol):
+    """What ends by itself once it is told that the server drains."""
+
+    def drain(self) -> None:
+        """End as soon as that costs the client nothing."""
+
+
+class OpenStreams:
+    """The streams that are told when their server drains: those open at that moment, and those that still open then."""
+
+    def __init__(self) -> None:
+        self._streams: set[Drainable] = set()
+        self._is_draining = False
+
+    @contextmanager
+    def holding(self, stream: Drainable) -> Iterator[None]:
+        """Have a stream told for as long as it is open."""
+        self._streams.add(stream)
+        try:
+            if self._is_draining:
+                stream.drain()
+            yield
+        finally:
+            self._streams.discard(stream)
+
+    def drain(self) -> None:
+        """Tell all of them."""
+        self._is_draining = True
+        for stream in self._streams:
+            stream.drain()
 
 
 class DrainableRequests(Generic[T]):

@@ -18,7 +18,7 @@ from voice.tts.v1 import tts_pb2
 from services.common import spans
 from services.common.aliases import resolve
 from services.common.audio import AudioFormat, check_format
-from services.common.draining import client_left
+from services.common.draining import OpenStreams, client_left
 from services.common.errors import Draining, InvalidInput, NotReady, TimedOut
 from services.common.limits import first_request
 from services.common.logging import session_id
@@ -57,7 +57,7 @@ class TtsService:
         self._settings = settings
         self.engine: TtsEngine = load_engine(ENGINES, settings.engine, setting="PARLEY_TTS_ENGINE")(settings)
         self._is_warm = False
-        self._streams: set[_Stream] = set()
+        self._open = OpenStreams()
 
     def register(self, server: grpc.aio.Server) -> None:
         """Add the RPC to the server."""
@@ -71,8 +71,7 @@ class TtsService:
 
     async def drain(self) -> None:
         """Let every stream go on until nothing was said for a moment, which is between two turns; then end it."""
-        for stream in self._streams:
-            stream.drain()
+        self._open.drain()
 
     async def close(self) -> None:
         """Release the engine."""
@@ -95,11 +94,8 @@ class TtsService:
         voices = Voices(self.engine, config, parse_languages(first.config))
         audio_format = AudioFormat(config.sample_rate_hz)
         stream = _Stream(self._settings, self.engine, voices, audio_format, context, first.config.session_id)
-        self._streams.add(stream)
-        try:
+        with self._open.holding(stream):
             await stream.run(requests)
-        finally:
-            self._streams.discard(stream)
 
 
 def parse_config(config: tts_pb2.SynthesizeConfig) -> SpeakerConfig:

@@ -12,7 +12,7 @@ from voice.common.v1 import common_pb2
 from voice.turn.v1 import turn_pb2 as pb
 
 from services.common.audio import check_format
-from services.common.draining import DrainableRequests
+from services.common.draining import DrainableRequests, OpenStreams
 from services.common.errors import Draining, InvalidInput, NotReady
 from services.common.limits import first_request
 from services.common.logging import session_id, turn_epoch
@@ -42,7 +42,7 @@ class TurnService:
     def __init__(self, settings: TurnSettings) -> None:
         self._settings = settings
         self._engine: TurnEngine | None = None
-        self._open: set[DrainableRequests[pb.DetectRequest]] = set()
+        self._open = OpenStreams()
 
     def register(self, server: grpc.aio.Server) -> None:
         """Serve TurnDetector."""
@@ -66,8 +66,7 @@ class TurnService:
 
     async def drain(self) -> None:
         """Let every stream go on to the end of the turn that is open in it, then end it."""
-        for requests in self._open:
-            requests.drain()
+        self._open.drain()
 
     async def close(self) -> None:
         """Close the engine."""
@@ -105,14 +104,12 @@ class TurnService:
 
             session = Session(audio_format, stream, tracker, config.turn_epoch, self._settings, told)
             drainable = DrainableRequests(requests, session.is_at_rest)
-            self._open.add(drainable)
-            try:
-                await session.run(drainable, context.write)
-            except Draining:
-                await context.write(pb.DetectResponse(draining=common_pb2.Draining()))
-                await drainable.left()
-                raise
-            finally:
-                self._open.discard(drainable)
+            with self._open.holding(drainable):
+                try:
+                    await session.run(drainable, context.write)
+                except Draining:
+                    await context.write(pb.DetectResponse(draining=common_pb2.Draining()))
+                    await drainable.left()
+                    raise
         finally:
             stream.close()

@@ -183,6 +183,15 @@ async def test_a_server_that_stops_tells_the_client_to_go_elsewhere_and_closes_t
         assert (await caller.status())[0] is grpc.StatusCode.UNAVAILABLE
 
 
+async def test_a_stream_that_is_ready_only_once_the_server_drains_is_told_all_the_same() -> None:
+    settings = fake()
+    service = TurnService(settings)
+    async with serving(service, settings) as (_, channel):
+        await service.drain()
+        caller = await Caller.connect(channel)
+        await caller.until("draining")
+
+
 async def test_a_turn_that_is_open_is_ended_before_the_server_lets_go_of_it() -> None:
     settings = fake(drain_grace_ms=5000)
     async with serving(TurnService(settings), settings) as (server, channel):

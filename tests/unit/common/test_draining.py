@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from services.common.draining import DrainableRequests
+from services.common.draining import DrainableRequests, OpenStreams
 from services.common.errors import Draining
 
 pytestmark = pytest.mark.unit
@@ -26,6 +26,27 @@ class Feed:
         if item is None:
             raise StopAsyncIteration
         return item
+
+
+class Told:
+    """A stream that counts how often it was told."""
+
+    def __init__(self) -> None:
+        self.times = 0
+
+    def drain(self) -> None:
+        self.times += 1
+
+
+def test_streams_are_told_once_those_that_open_later_too_and_those_that_are_over_never() -> None:
+    streams = OpenStreams()
+    over, still_open, late = Told(), Told(), Told()
+    with streams.holding(still_open):
+        with streams.holding(over):
+            pass
+        streams.drain()
+        with streams.holding(late):
+            assert (over.times, still_open.times, late.times) == (0, 1, 1)
 
 
 async def test_requests_pass_until_the_client_ends_them() -> None:
