@@ -101,6 +101,13 @@ FRENCH = Language(
     ),
     guidance="Tu parles, tu n'écris pas : réponds en {count} phrases courtes au plus, sauf si on te demande davantage.",
     guidance_form=_FEMININE,
+    nouns={
+        _FEMININE: words(
+            "semaine semaines journée journées année années nuit nuits fois personne personnes place places chambre "
+            "chambres table tables question questions réservation réservations commande commandes facture factures "
+            "carte cartes bouteille bouteilles option options"
+        ),
+    },
     ordinals={
         "er": "ordinal-masculine", "re": "ordinal-feminine", "ère": "ordinal-feminine", "e": "ordinal-masculine",
         "ème": "ordinal-masculine",

@@ -12,6 +12,10 @@ _MONTHS = (
 _MASCULINE, _FEMININE, _NEUTER = "cardinal-masculine", "cardinal-feminine", "cardinal-neuter"
 _DATIVE = words("am dem den vom zum im ab bis seit der des nach vor mit")
 """Words before a day that make it "dritten"."""
+_BEFORE_DATIVE = words("in nach vor seit mit von bei zu aus ab binnen unter")
+_TO_DATIVE = {_MASCULINE: "cardinal-m", _FEMININE: "cardinal-r", _NEUTER: "cardinal-m"}
+_BEFORE_ACCUSATIVE = words("für um ohne pro auf über bis")
+_TO_ACCUSATIVE = {_MASCULINE: "cardinal-n"}
 
 
 def _time(hour: int, minute: int, half_day: str) -> str:
@@ -117,5 +121,22 @@ GERMAN = Language(
         closing_abbreviations=frozenset({"usw", "str"}),
     ),
     guidance="Du sprichst, du schreibst nicht: Antworte in höchstens {count} kurzen Sätzen, außer man will mehr.",
+    nouns={
+        _MASCULINE: words(
+            "tag tage tagen werktag werktage werktagen monat monate monaten termin termine terminen euro dollar "
+            "franken rappen cent gast gäste gästen platz plätze plätzen tisch tische tischen parkplatz artikel punkt "
+            "punkte punkten schritt schritte schritten"
+        ),
+        _FEMININE: words(
+            "woche wochen nacht nächte nächten person personen frage fragen karte karten bestellung bestellungen "
+            "rechnung rechnungen buchung buchungen reservierung reservierungen lieferung lieferungen übernachtung "
+            "übernachtungen möglichkeit möglichkeiten flasche flaschen"
+        ),
+        _NEUTER: words(
+            "jahr jahre jahren wochenende wochenenden kind kinder kindern zimmer zimmern ticket tickets stück pfund "
+            "mal paket pakete paketen bett betten"
+        ),
+    },
+    cases={**dict.fromkeys(_BEFORE_DATIVE, _TO_DATIVE), **dict.fromkeys(_BEFORE_ACCUSATIVE, _TO_ACCUSATIVE)},
     has_dotted_ordinals=True,
 )  # fmt: skip

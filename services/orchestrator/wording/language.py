@@ -127,6 +127,11 @@ class Language:
     """What a model is told about the length of an answer; {count} is a number in words."""
     guidance_form: str = CARDINAL
     """Form of that number."""
+    nouns: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """By form of the number before them, words for what is often counted, in lower case: 1 Woche is "eine Woche".
+    Those of `units` and `scales` are known already."""
+    cases: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """By word before a number, in lower case: what becomes of its form. in 1 Stunde is "in einer Stunde"."""
     day_first: bool = True
     """Whether 3/5/2026 is in May."""
     ordinals: Mapping[str, str] = field(default_factory=dict)
@@ -134,11 +139,15 @@ class Language:
     has_dotted_ordinals: bool = False
     """Whether a full stop behind a figure makes it an ordinal, so that it may not end a sentence."""
 
-    def number(self, plain: str, form: str = CARDINAL) -> str:
-        """Return a number with a decimal point, as `spell` takes it, in words."""
-        return spell(self.code, plain, form)
+    def plain(self, number: str) -> str:
+        """Return a number as it is written in this language as `spell` takes it: no groups, a decimal point."""
+        return "".join(mark for mark in number if mark not in self.groups).replace(self.decimal, ".")
 
-    def count(self, plain: str, noun: Noun) -> str:
+    def number(self, plain: str, form: str = CARDINAL, before: str = "") -> str:
+        """Return a number, as `spell` takes it, in words. `before`: the word before it, lower case."""
+        return spell(self.code, plain, self.cases.get(before, {}).get(form, form))
+
+    def count(self, plain: str, noun: Noun, before: str = "") -> str:
         """Return so many of something."""
-        is_one = plain.lstrip("-") in ("1", "1.0", "1.00")
-        return f"{self.number('1' if is_one else plain, noun.form)} {noun.one if is_one else noun.many}"
+        is_one = plain in ("1", "1.0", "1.00")
+        return f"{self.number('1' if is_one else plain, noun.form, before)} {noun.one if is_one else noun.many}"

@@ -11,7 +11,7 @@ from services.orchestrator.wording.directives import SAY_AS, SAY_AS_END
 from services.orchestrator.wording.language import Language
 from services.orchestrator.wording.languages import language_of
 from services.orchestrator.wording.markup import markup_edits
-from services.orchestrator.wording.numbers import ORDINAL, digit_groups, spell
+from services.orchestrator.wording.numbers import CARDINAL, ORDINAL, digit_groups, spell
 from services.orchestrator.wording.rules import Rule, rules_of
 from services.orchestrator.wording.spoken import Edit, Spoken
 
@@ -52,10 +52,10 @@ class Normaliser:
             return text
         if kind in ("digits", "telephone"):
             return digit_groups(self.language.code, text) or text
-        number = text.strip().replace(",", "")
-        if not number.isdecimal():
+        number = self.language.plain(text.strip())
+        if not number.replace(".", "", 1).isdecimal():
             return text
-        return spell(self.language.code, number, ORDINAL if kind == "ordinal" else "cardinal")
+        return self.language.number(number, ORDINAL if kind == "ordinal" else CARDINAL)
 
     def _letters(self, text: str) -> Iterable[str]:
         for char in text:

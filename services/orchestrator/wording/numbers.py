@@ -5,12 +5,14 @@ from __future__ import annotations
 from functools import cache, lru_cache
 
 from unicode_rbnf import RbnfEngine
-from unicode_rbnf.engine import FormatPurpose
+from unicode_rbnf.engine import FormatPurpose, NoRuleForNumberError
 
 CARDINAL = "cardinal"
 ORDINAL = "ordinal"
 YEAR = "numbering-year"
 _PURPOSES = {"cardinal": FormatPurpose.CARDINAL, "ordinal": FormatPurpose.ORDINAL, "numbering": FormatPurpose.YEAR}
+
+_PLAIN = ("spellout-numbering", "spellout-cardinal-masculine")
 
 
 @cache
@@ -24,10 +26,17 @@ def spell(language: str, number: str, form: str = CARDINAL) -> str:
 
     `language`: such as "en". `number`: digits, perhaps with a sign and a decimal point. `form`: CARDINAL, ORDINAL or
     YEAR, perhaps with what CLDR's rule sets name behind it: "cardinal-feminine", "ordinal-n". Where the language has no
-    such form it is the plain one.
+    such form, and with a decimal point ("eins Komma fünf Stunden"), it is the plain one. A number that is too large to
+    have words is returned as it is.
     """
-    found = _engine(language).format_number(number, _PURPOSES[form.partition("-")[0]])
-    return found.text_by_ruleset.get(f"spellout-{form}", found.text)
+    if "." in number:
+        form = CARDINAL
+    try:
+        found = _engine(language).format_number(number, _PURPOSES[form.partition("-")[0]])
+    except NoRuleForNumberError:
+        return number
+    texts = found.text_by_ruleset
+    return next((texts[name] for name in (f"spellout-{form}", *_PLAIN) if name in texts), found.text)
 
 
 def digits(language: str, figures: str) -> str:

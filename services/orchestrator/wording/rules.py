@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from services.orchestrator.wording.language import Currency, Date, Language, words
-from services.orchestrator.wording.numbers import YEAR, digit_groups, digits
+from services.orchestrator.wording.numbers import CARDINAL, YEAR, digit_groups, digits
 from services.orchestrator.wording.spoken import Edit
 
 Say: TypeAlias = Callable[[re.Match[str]], "str | list[Edit] | None"]
 """What is said for a match: words for all of it, words for parts of it, or None: not this rule's."""
 
 _WORD_BEFORE = re.compile(r"([\w.]+)[^\w.]*$")
+_WORD_AFTER = re.compile(r"[^\S\n]*([^\W\d_]+)")
 _LONGEST_NUMBER = 6
 """Figures without marks between them beyond this are no quantity that anyone says."""
 _FIGURES = "0123456789"
@@ -109,7 +110,9 @@ class _Saying:
         self._code = language.code
         self._signs = language.signs
         self._is_day_first = is_day_first
-        self._groups = re.compile(f"[{language.groups}]") if language.groups else re.compile(r"(?!)")
+        counted = [*language.units.values(), *language.scales.values()]
+        self._forms = {name.split()[0].lower(): noun.form for noun in counted for name in (noun.one, noun.many)}
+        self._forms |= {name: form for form, names in language.nouns.items() for name in names}
         self._months = [
             re.compile(f"{name}|{short}\\.?" if short else name, re.IGNORECASE)
             for name, short in zip(language.months, language.month_abbreviations, strict=True)
@@ -160,9 +163,9 @@ class _Saying:
         if not 1 <= int(match["d"]) <= 31:
             return None
         is_after = match.start("month") < match.start("d")
-        before = match["month"].rstrip(".") if is_after else _word_before(match.string, match.start())
+        before = match["month"].rstrip(".").lower() if is_after else _word_before(match.string, match.start())
         day_end = match.end("suffix") if match["suffix"] else match.end("d")
-        said = self._language.day_form(match["d"], before.lower())
+        said = self._language.day_form(match["d"], before)
         if groups.get("of") and said.endswith(f" {match['of'].strip()}"):
             said = said.rsplit(" ", 1)[0]
         edits = [Edit(match.start("d"), day_end, said)]
@@ -193,33 +196,32 @@ class _Saying:
 
     def money(self, match: re.Match[str]) -> str:
         currency = self._language.currencies[match["currency"]]
-        plain = self._plain(match["n"])
+        plain, before = self._language.plain(match["n"]), _word_before(match.string, match.start())
         if match["scale"]:
             scale = self._language.scales[match["scale"]]
-            said = self._language.money(f"{self._language.count(plain, scale)} {currency.unit.many}", "", "")
+            said = self._language.money(f"{self._language.count(plain, scale, before)} {currency.unit.many}", "", "")
         else:
-            said = self._sum(plain, currency)
+            said = self._sum(plain, currency, before)
         return f"{self._minus(match)}{said}"
 
-    def _sum(self, plain: str, currency: Currency) -> str:
+    def _sum(self, plain: str, currency: Currency, before: str) -> str:
         whole, _, hundredths = plain.partition(".")
         count = self._language.count
         if len(hundredths) != 2 or currency.hundredth is None:
-            return count(plain, currency.unit) if hundredths.strip("0") else count(whole, currency.unit)
+            return count(plain if hundredths.strip("0") else whole, currency.unit, before)
         if not int(hundredths):
-            return count(whole, currency.unit)
+            return count(whole, currency.unit, before)
         number = str(int(hundredths))
-        said_hundredths = count(number, currency.hundredth)
-        said_whole = count(whole, currency.unit) if int(whole) else ""
+        said_hundredths = count(number, currency.hundredth, before)
+        said_whole = count(whole, currency.unit, before) if int(whole) else ""
         return self._language.money(said_whole, said_hundredths, self._language.number(number))
 
     def percent(self, match: re.Match[str]) -> str:
-        return f"{self._minus(match)}{self._language.number(self._plain(match['n']))} {self._signs.percent}"
+        return f"{self._minus(match)}{self._language.number(self._language.plain(match['n']))} {self._signs.percent}"
 
     def unit(self, match: re.Match[str]) -> str:
-        return (
-            f"{self._minus(match)}{self._language.count(self._plain(match['n']), self._language.units[match['unit']])}"
-        )
+        plain, noun = self._language.plain(match["n"]), self._language.units[match["unit"]]
+        return f"{self._minus(match)}{self._language.count(plain, noun, _word_before(match.string, match.start()))}"
 
     def ordinal(self, match: re.Match[str]) -> str:
         suffix = match.group()[len(match["n"]) :]
@@ -253,14 +255,16 @@ class _Saying:
         """Return a number as a quantity, a year or a name of figures, whichever it looks like."""
         text = match[group]
         if not text.isdecimal():
-            return self._language.number(self._plain(text))
-        before = _word_before(match.string, match.start(group)).lower()
+            return self._language.number(self._language.plain(text))
+        before = _word_before(match.string, match.start(group))
         is_name = is_name or before in self._language.number_cues
         if len(text) > _LONGEST_NUMBER or (len(text) > 1 and text[0] == "0") or (is_name and len(text) > 3):
             return digit_groups(self._code, text)
         if len(text) == 4 and 1100 <= int(text) < 2100 and before in self._language.year_cues:
             return self._year(text)
-        return self._language.number(text)
+        follows = _WORD_AFTER.match(match.string, match.end())
+        form = self._forms.get(follows[1].lower(), CARDINAL) if follows and not is_name else CARDINAL
+        return self._language.number(text, form, before)
 
     # --- names of figures ---------------------------------------------------------------------------------------------
 
@@ -311,9 +315,6 @@ class _Saying:
     def _minus(self, match: re.Match[str]) -> str:
         return f"{self._signs.minus} " if match["sign"] else ""
 
-    def _plain(self, number: str) -> str:
-        return self._groups.sub("", number).replace(self._language.decimal, ".")
-
 
 _COMMON_TOP_LEVELS = words("com org net edu gov info io dev app ai co uk eu de es fr it nl us ca au")
 _CLOSING = frozenset({"etc.", "usw."})
@@ -321,7 +322,7 @@ _CLOSING = frozenset({"etc.", "usw."})
 
 def _word_before(text: str, position: int) -> str:
     found = _WORD_BEFORE.search(text[:position])
-    return found[1] if found else ""
+    return found[1].lower() if found else ""
 
 
 def _ends_sentence(match: re.Match[str]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from services.orchestrator.wording.language import Breathing, Currency, Date, Language, Noun, Signs, words
-from services.orchestrator.wording.numbers import spell
+from services.orchestrator.wording.numbers import CARDINAL, spell
 
 _MONTHS = (
     "enero", "febrero", "marzo", "abril", "mayo", "junio", "julio", "agosto", "septiembre", "octubre", "noviembre",
@@ -107,6 +107,19 @@ SPANISH = Language(
     ),
     guidance="Estás hablando, no escribiendo: responde en {count} frases cortas como máximo, salvo que te pidan más.",
     guidance_form=_FEMININE,
+    nouns={
+        _MASCULINE: words(
+            "día días mes meses año años euro euros dólar dólares céntimo céntimos centavo centavos huésped huéspedes "
+            "niño niños adulto adultos pedido pedidos artículo artículos producto productos paquete paquetes billete "
+            "billetes asiento asientos punto puntos paso pasos"
+        ),
+        _FEMININE: words(
+            "semana semanas noche noches persona personas libra libras vez veces cita citas mesa mesas plaza plazas "
+            "habitación habitaciones cama camas entrada entradas pregunta preguntas reserva reservas factura facturas "
+            "opción opciones botella botellas tarjeta tarjetas"
+        ),
+    },
+    cases={"la": {CARDINAL: _FEMININE}, "las": {CARDINAL: _FEMININE}},
     ordinals={
         "º": "ordinal-masculine", "ª": "ordinal-feminine", ".º": "ordinal-masculine", ".ª": "ordinal-feminine",
         "er": "ordinal-masculine-adjective",

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 
+from services.orchestrator.wording.directives import SAY_AS, SAY_AS_END
+from services.orchestrator.wording.languages import LANGUAGES
 from services.orchestrator.wording.normalise import normaliser
 from tests.unit.orchestrator.wording.deltas import TEXTS
 
@@ -52,6 +56,17 @@ OTHERS = [
     ("de", "um 15.30 Uhr", "um fünfzehn Uhr dreißig"),
     ("de", "Am 3. März um 15:30 Uhr, 1 kg", "Am dritten März um fünfzehn Uhr dreißig, ein Kilogramm"),
     ("de", "z.B. 03.05.2026, 3,5 %", "zum Beispiel dritter Mai zweitausendsechsundzwanzig, drei Komma fünf Prozent"),
+    ("de", "in 1 Stunde, 1 Stunde, 1 Minute, 21 Stunden",
+     "in einer Stunde, eine Stunde, eine Minute, einundzwanzig Stunden"),
+    ("de", "1 Euro, für 1 €, 1 Million Euro, vor 1 Tag", "ein Euro, für einen Euro, eine Million Euro, vor einem Tag"),
+    ("de", "um 1 Uhr in Zimmer 1, 101 Tage", "um ein Uhr in Zimmer eins, einhundertein Tage"),
+    ("de", "1,5 Stunden, 1,5 h, 1-2 Wochen", "eins Komma fünf Stunden, eins Komma fünf Stunden, eine bis zwei Wochen"),
+    ("es", "1 hora, 21 horas, 200 personas, 1 día, 21 minutos",
+     "una hora, veintiuna horas, doscientas personas, un día, veintiún minutos"),
+    ("es", "a la 1, a las 21, opción 1", "a la una, a las veintiuna, opción uno"),
+    ("es", "1,5 horas", "uno coma cinco horas"),
+    ("fr", "1 heure, 21 minutes, 1 jour, 1 fois", "une heure, vingt-et-une minutes, un jour, une fois"),
+    ("fr", "1,5 heure", "un virgule cinq heure"),
     ("es", "Cuesta 12,50 € y 21 €.", "Cuesta doce euros con cincuenta y veintiún euros."),
     ("es", "El 3 de marzo de 2026 a las 15:30", "El tres de marzo de dos mil veintiséis a las quince treinta"),
     ("es", "el 3er piso, 2 millones €", "el tercer piso, dos millones de euros"),
@@ -120,6 +135,30 @@ def test_where_a_word_begins_is_told_in_what_was_written() -> None:
     spoken = normaliser("en").say("It costs **$12.50** in all.")
     assert spoken.written_start(spoken.text.index("fifty")) == spoken.written.index("$")
     assert spoken.written_start(spoken.text.index("all")) == spoken.written.index("all")
+
+
+@pytest.mark.parametrize(
+    ("tag", "asked", "said"),
+    [
+        ("en", "1,250", "one thousand two hundred fifty"),
+        ("en", "1.5", "one point five"),
+        ("de", "1.250", "eintausendzweihundertfünfzig"),
+        ("de", "1,5", "eins Komma fünf"),
+        ("de", "V1", "V1"),
+    ],
+)
+def test_a_number_that_is_asked_for_is_read_as_the_language_writes_it(tag: str, asked: str, said: str) -> None:
+    assert normaliser(tag).say(f"{SAY_AS['cardinal']}{asked}{SAY_AS_END}").text == said
+
+
+@pytest.mark.parametrize("tag", LANGUAGES)
+@pytest.mark.parametrize("figures", [1, 18, 19, 60])
+def test_a_number_of_any_length_can_be_said(tag: str, figures: int) -> None:
+    number = "1" * figures
+    for before, after in itertools.product(
+        ("", "$", "1/", SAY_AS["cardinal"], SAY_AS["ordinal"]), ("", ".5", "%", " km", " €")
+    ):
+        assert normaliser(tag).say(f"{before}{number}{after}").text
 
 
 @given(TEXTS)
