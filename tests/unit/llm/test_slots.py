@@ -58,6 +58,26 @@ async def test_whoever_stops_waiting_is_passed_over() -> None:
     assert order == ["stays"]
 
 
+async def test_those_who_leave_at_the_moment_a_slot_is_given_back_are_passed_over_and_end_cancelled() -> None:
+    slots, order = Slots(1, 8), list[str]()
+    await slots.take(Priority.LIVE)
+    leaving = [await waiting(slots, Priority.LIVE, "leaving", order) for _ in range(2)]
+    stays = await waiting(slots, Priority.LIVE, "stays", order)
+    for task in leaving:
+        task.cancel()
+    slots.give_back()
+    async with asyncio.timeout(1):
+        await asyncio.wait(leaving)
+        await stays
+        slots.give_back()
+        assert await slots.take(Priority.LIVE) == 0
+    assert all(task.cancelled() for task in leaving)
+    assert order == ["stays"]
+    late = await waiting(slots, Priority.LIVE, "late", order)
+    assert not late.done()  # there is one slot still
+    late.cancel()
+
+
 async def test_a_slot_handed_to_someone_who_leaves_at_that_moment_goes_on_to_the_next() -> None:
     slots, order = Slots(1, 8), list[str]()
     await slots.take(Priority.LIVE)

@@ -39,14 +39,16 @@ class Slots:
             if entry in self._waiting:
                 self._waiting.remove(entry)
                 heapq.heapify(self._waiting)
-            else:
+            elif not entry[2].cancelled():
                 self.give_back()  # it was handed over at the same moment
             raise
         return round((time.perf_counter() - queued_s) * 1e6)
 
     def give_back(self) -> None:
         """Hand the slot to the next that waits."""
-        if self._waiting:
-            heapq.heappop(self._waiting)[2].set_result(None)
-        else:
-            self._free += 1
+        while self._waiting:
+            _, _, turn = heapq.heappop(self._waiting)
+            if not turn.done():  # cancelled, and its task has not run since
+                turn.set_result(None)
+                return
+        self._free += 1
