@@ -36,7 +36,7 @@ async def test_a_command_whose_owner_is_gone_already_does_not_begin() -> None:
     begun = await asyncio.create_subprocess_exec(
         sys.executable,
         owned.__file__,
-        "1",
+        str(os.getppid()),
         "--",
         sys.executable,
         "-c",

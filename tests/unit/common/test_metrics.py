@@ -85,6 +85,13 @@ def test_counters_begin_at_0_in_the_service_that_counts(recorded: Recorded) -> N
     assert not recorded[metrics.CALLS_STARTED.name]
 
 
+def test_a_counter_whose_labels_are_not_known_beforehand_begins_with_its_first_event(recorded: Recorded) -> None:
+    metrics.TURN_LANGUAGES.begin("orchestrator")
+    assert not recorded[metrics.TURN_LANGUAGES.name]
+    metrics.TURN_LANGUAGES.add(1, language="de-DE")
+    assert recorded[metrics.TURN_LANGUAGES.name] == [(1, ("de-DE",))]
+
+
 def test_off_nothing_is_recorded_and_no_sdk_is_loaded() -> None:
     probe = (
         "import sys; from services.common import metrics, metrics_export\n"
