@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ from voice.tts.v1 import tts_pb2 as pb
 from voice.tts.v1 import tts_pb2_grpc
 
 from parley.errors import SpeechError
-from parley.rpc import open_channel
+from parley.rpc import TrueStatus, open_channel
 
 DEADLINE_S = 30.0
 
@@ -27,11 +28,12 @@ async def synthesise(
     async with open_channel(target) as channel:
         stub: Any = tts_pb2_grpc.StreamingTtsStub(channel)
         stream = stub.Synthesize()
+        status = TrueStatus(stream)
         try:
             async with asyncio.timeout(DEADLINE_S):
                 return await _speak(stream, texts, voice, sample_rate_hz, speed)
         except grpc.aio.AioRpcError as error:
-            raise SpeechError(_advice(error, target)) from error
+            raise SpeechError(_advice(await status.of(error) or error, target)) from error
         except TimeoutError as error:
             raise SpeechError(f"the tts service at {target} did not answer within {DEADLINE_S:.0f} s") from error
         finally:
@@ -41,10 +43,12 @@ async def synthesise(
 async def _speak(stream: Any, texts: Sequence[str], voice: str, sample_rate_hz: int, speed: float) -> list[bytes]:
     audio_format = common_pb2.AudioFormat(sample_rate_hz=sample_rate_hz, encoding=common_pb2.AUDIO_ENCODING_PCM_S16LE)
     config = pb.SynthesizeConfig(format=audio_format, voice=voice, speed=speed)
-    await stream.write(pb.SynthesizeRequest(config=config))
-    for number, text in enumerate(texts):
-        await stream.write(pb.SynthesizeRequest(text=pb.SynthesizeText(turn_epoch=1, phrase_id=number, text=text)))
-    await stream.write(pb.SynthesizeRequest(finish=common_pb2.FinishInput()))
+    phrases = [pb.SynthesizeText(turn_epoch=1, phrase_id=number, text=text) for number, text in enumerate(texts)]
+    with contextlib.suppress(asyncio.InvalidStateError):  # the service has ended the stream: reading tells why
+        await stream.write(pb.SynthesizeRequest(config=config))
+        for phrase in phrases:
+            await stream.write(pb.SynthesizeRequest(text=phrase))
+        await stream.write(pb.SynthesizeRequest(finish=common_pb2.FinishInput()))
     spoken = [bytearray() for _ in texts]
     while (response := await stream.read()) is not grpc.aio.EOF:
         if response.WhichOneof("event") == "audio":

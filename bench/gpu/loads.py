@@ -47,7 +47,7 @@ class Seen:
         """Note a request that failed; the others go on."""
         try:
             yield
-        except (grpc.aio.AioRpcError, RuntimeError, TimeoutError) as error:
+        except (grpc.aio.AioRpcError, asyncio.InvalidStateError, RuntimeError, TimeoutError) as error:
             self.failures.append(told(error))
 
     def note(self, name: str, value: float) -> None:

@@ -133,6 +133,13 @@ def test_what_was_seen_becomes_figures() -> None:
     assert notes({"asr": {"runs": [{"streams": 2, **figures}]}}) == ["asr at 2: 1 without a figure: RuntimeError: once"]
 
 
+def test_a_stream_that_takes_no_more_costs_its_own_figure_only() -> None:
+    seen = Seen()
+    with seen.counting_failures():
+        raise asyncio.InvalidStateError("RPC already finished.")
+    assert seen.failures == ["InvalidStateError: RPC already finished."]
+
+
 def test_a_run_without_any_figure_fails() -> None:
     with pytest.raises(RuntimeError, match="nothing was measured: RuntimeError: once"):
         Seen(failures=["RuntimeError: once"]).figures()
