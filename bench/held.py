@@ -141,7 +141,7 @@ def summary(plan: Plan, seen: Watched, service: str = "orchestrator") -> dict[st
         "rss_mb": window.rss_mb[service],
         "rss_mb_by_service": dict(window.rss_mb),
         "rss_mb_a_call": round((window.rss_mb[service] - seen.before.rss_mb[service]) / plan.calls, 3),
-        "answers": load.get("answers", []),
+        "answers": answers(load["answers"]),
         "echo": {"n": len(load["echo_ms"])} | spread(load["echo_ms"]),
         "other_processes_cores": round(window.others_cores, 2),
         "caller_late": spread(load["late_ms"]),
@@ -151,6 +151,19 @@ def summary(plan: Plan, seen: Watched, service: str = "orchestrator") -> dict[st
         "unanswered_turns": load["unanswered"],
         "interrupted_turns": load["interrupted"],
         "failures": load["failures"],
+    }
+
+
+def answers(told: Sequence[Mapping[str, float]]) -> dict[str, Any]:
+    """Return what the summaries of a run's turns tell of its answers, and of those that were begun on a guess."""
+    hits = [answer for answer in told if answer["is_hit"]]
+    return {
+        "n": len(told),
+        "hits": len(hits),
+        "response": spread([answer["response_ms"] for answer in told], digits=1),
+        "hit_response": spread([answer["response_ms"] for answer in hits], digits=1),
+        "hit_commit_to_audio": spread([answer["commit_to_audio_ms"] for answer in hits], digits=1),
+        "hidden": spread([answer["hidden_ms"] for answer in hits], digits=1),
     }
 
 

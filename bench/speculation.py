@@ -14,7 +14,6 @@ from bench.machine import real_time
 from bench.orchestration import ENVIRONMENT, REPLY_MS
 from bench.rhythm import FRAME_MS
 from bench.stack import running
-from bench.stats import spread
 from parley import ports
 from services.common.metrics import SPECULATION, SPECULATION_TOKENS_WASTED, Metric
 
@@ -79,17 +78,12 @@ async def _hold(plan: Plan, delay_ms: int, mode: str) -> dict[str, Any]:
 def summary(delay_ms: int, told: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the callers of one run waited, and what was hidden of it."""
     answers = told["answers"]
-    hits = [answer for answer in answers if answer["is_hit"]]
-    response = spread([answer["response_ms"] for answer in answers], digits=1)
-    p50_ms = response["p50_ms"]
+    p50_ms = answers["response"]["p50_ms"]
     return {
-        "turns": len(answers),
-        "response": response,
+        "turns": answers["n"],
         "over_endpointing_p50_ms": None if p50_ms is None else round(p50_ms - delay_ms, 1),
-        "hit_rate": round(len(hits) / len(answers), 3) if answers else None,
-        "hit_response": spread([answer["response_ms"] for answer in hits], digits=1),
-        "hit_commit_to_audio": spread([answer["commit_to_audio_ms"] for answer in hits], digits=1),
-        "hidden": spread([answer["hidden_ms"] for answer in hits], digits=1),
+        "hit_rate": round(answers["hits"] / answers["n"], 3) if answers["n"] else None,
+        **{name: answers[name] for name in ("response", "hit_response", "hit_commit_to_audio", "hidden")},
         "barge_in": told["barge_in"],
         "cpu_s_per_call_minute": told["cpu_s_per_call_minute"],
         "other_processes_cores": told["other_processes_cores"],

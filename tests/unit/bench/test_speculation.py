@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from bench.held import answers
 from bench.speculation import MODES, counted, summary, tables, worst
 from services.common.metrics import SPECULATION, SPECULATION_TOKENS_WASTED
 
@@ -21,9 +22,9 @@ def answer(response_ms: float, hidden_ms: int = 0, commit_to_audio_ms: float = 0
     }
 
 
-def told(*answers: dict[str, Any], barge_in_ms: float | None = None) -> dict[str, Any]:
+def told(*told_answers: dict[str, Any], barge_in_ms: float | None = None) -> dict[str, Any]:
     return {
-        "answers": list(answers),
+        "answers": answers(told_answers),
         "barge_in": {"n": 3, "p50_ms": barge_in_ms, "p95_ms": barge_in_ms},
         "cpu_s_per_call_minute": 0.2,
         "other_processes_cores": 0.1,
