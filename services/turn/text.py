@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from enum import Enum, auto
+from functools import cache
 
 from services.turn.languages import primary, words_in
 from services.turn.languages.words import listed
@@ -198,7 +199,10 @@ def beyond_backchannels(text: str, language: str = "en") -> list[str]:
         tokens, phrases, listening = tokens_in(text), known.backchannel_phrases, known.backchannel_words
     else:
         return tokens_in(text)
-    rest = " ".join(tokens)
-    for phrase in phrases:
-        rest = re.sub(rf"\b{phrase}\b", " ", rest)
+    rest = _any_of(phrases).sub(" ", " ".join(tokens))
     return [word for word in rest.split() if word not in listening]
+
+
+@cache
+def _any_of(phrases: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile(rf"\b(?:{'|'.join(phrases)})\b")

@@ -24,6 +24,7 @@ from services.turn.events import (
 from services.turn.languages import primary
 
 _MAX_TEXT = 10_000
+_MAX_LANGUAGES = 32
 
 
 def to_rules(config: pb.DetectConfig) -> TurnRules:
@@ -42,6 +43,8 @@ def to_rules(config: pb.DetectConfig) -> TurnRules:
     if not 0.0 < rules.speech_threshold < 1.0:
         raise InvalidInput(f"speech_threshold {rules.speech_threshold} is no probability: send 0 to 1, or 0 for 0.5")
     _check_delays(rules)
+    if len(config.languages) > _MAX_LANGUAGES:
+        raise InvalidInput(f"{len(config.languages)} languages: send at most {_MAX_LANGUAGES}")
     return replace(rules, others={primary(other.language): _rules_in(other, rules) for other in config.languages})
 
 

@@ -186,6 +186,7 @@ BAD_FIRST: dict[str, pb.RecognizeRequest] = {
     "no encoding": pb.RecognizeRequest(config=pb.RecognizeConfig(format=common_pb2.AudioFormat(sample_rate_hz=16000))),
     "empty term": config(key_terms=[pb.KeyTerm(text=" ")]),
     "not the first of its languages": config(language="en-US", languages=["es-ES", "de-DE"]),
+    "too many languages": config(language="x0", languages=[f"x{number}" for number in range(33)]),
     "strong term": config(key_terms=[pb.KeyTerm(text="willow", boost=7)]),
 }
 BAD_LATER: dict[str, pb.RecognizeRequest] = {

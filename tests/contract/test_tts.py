@@ -336,18 +336,19 @@ async def test_a_phrase_is_spoken_in_the_voice_of_its_language(server: Running) 
 @pytest.mark.parametrize(
     "asked",
     [
-        tts_pb2.LanguageVoice(language="es-ES", voice="no such voice"),
-        tts_pb2.LanguageVoice(language="es-ES", speed=9),
-        tts_pb2.LanguageVoice(voice="en-us"),
+        [tts_pb2.LanguageVoice(language="es-ES", voice="no such voice")],
+        [tts_pb2.LanguageVoice(language="es-ES", speed=9)],
+        [tts_pb2.LanguageVoice(voice="en-us")],
+        [tts_pb2.LanguageVoice(language="es-ES")] * 33,
     ],
-    ids=["voice", "speed", "no tag"],
+    ids=["voice", "speed", "no tag", "too many"],
 )
 async def test_a_language_that_cannot_be_meant_is_refused_at_the_start(
-    server: Running, asked: tts_pb2.LanguageVoice
+    server: Running, asked: list[tts_pb2.LanguageVoice]
 ) -> None:
     client = server.client()
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await client.open(languages=[asked])
+        await client.open(languages=asked)
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert caught.value.details()
 

@@ -55,6 +55,7 @@ BAD = {
         "over",
     ),
     "rules of no language": ([config(languages=[pb.LanguageRules(min_endpointing_delay_ms=300)])], "tag"),
+    "too many languages": ([config(languages=[pb.LanguageRules(language="de")] * 33)], "at most 32"),
     "an endless delay": ([config(max_endpointing_delay_ms=100_000)], "at most"),
     "an odd byte count": ([config(), audio(b"abc")], "even"),
     "an oversized chunk": ([config(), audio(bytes(16000 * 2 * 6))], "at most 5000 ms"),
