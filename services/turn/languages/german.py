@@ -27,11 +27,11 @@ GERMAN = LanguageWords(
     complete_alone=listed(
         "ja nein doch jawohl genau richtig stimmt gut okay ok klar sicher natürlich gerne gern bitte danke dankeschön "
         "hallo tschüss tschüs servus moin super perfekt prima toll wunderbar entschuldigung verzeihung hilfe stopp "
-        "halt nee nö schon guten tag morgen abend"
+        "halt nee nö schon guten tag morgen abend keine keinen keiner"
     ),
     complete_endings=(
-        "bitte", "danke", "danke schön", "vielen dank", "auf wiedersehen", "auf wiederhören", "tschüss",
-        "das ist alles", "das war alles", "das war's", "das wäre alles", "das wär's",
+        "bitte", "bitte sehr", "danke", "danke sehr", "danke schön", "vielen dank", "auf wiedersehen",
+        "auf wiederhören", "tschüss", "das ist alles", "das war alles", "das war's", "das wäre alles", "das wär's",
         "das stimmt", "stimmt", "stimmt so", "genau",
         "richtig", "in ordnung", "passt", "passt so", "alles klar", "schönen tag noch", "gute nacht", "sonst nichts",
         "nichts weiter", "kein problem", "ich glaube schon", "glaube ich", "denke schon", "wie geht es ihnen",

@@ -9,14 +9,14 @@ SPANISH = LanguageWords(
         "y e o u pero porque si cuando mientras que aunque como donde sino ni pues entonces "
         "el la los las un una unos unas mi mis tu tus su sus nuestro nuestra nuestros nuestras cada algún ningún "
         "a de del al en con por para sin sobre entre hasta desde hacia según durante eh em este mmm "
-        "quisiera necesito quiero tengo hay busco"
+        "quisiera busco"
     ),
     dangling_phrases=(
         "me gustaría", "nos gustaría", "queremos", "me llamo", "me puede", "me podría", "podría", "puede usted",
         "a ver", "o sea", "es que", "digamos", "déjeme ver", "déjame ver", "déjeme pensar", "un momento", "un segundo",
         "espere", "por ejemplo", "tal vez", "dígame", "puedo", "podría usted", "yo",
     ),
-    copulas=listed("es son está están soy estoy somos era fue será"),
+    copulas=listed("es son está están soy estoy somos era fue será quiero tengo hay necesito"),
     before_copula=listed("lo así sí no eso cómo qué cuál quién"),
     question_words=listed("qué cuál cuáles cómo cuándo dónde quién cuánto cuánta cuántos cuántas"),
     numbers=listed(

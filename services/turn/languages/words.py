@@ -33,7 +33,7 @@ class LanguageWords:
     """Never the last of a turn: conjunctions, articles, prepositions, fillers."""
     dangling_phrases: tuple[str, ...]
     copulas: frozenset[str]
-    """Forms of "to be", which end a turn only in a question or a short answer."""
+    """Forms of "to be", and other verbs that end a turn only in a question or a short answer ("no tengo")."""
     before_copula: frozenset[str]
     """Words after which a copula is a short answer."""
     question_words: frozenset[str]

@@ -12,15 +12,17 @@ pytestmark = pytest.mark.unit
 
 UNFINISHED = {
     "de": ["mein name ist", "ich möchte", "einen tisch für", "und", "ähm", "ich hätte gern einen", "kann ich", "weil",
-           "montag oder", "Ich wollte fragen...", "ja und", "könnten sie", "ich brauche", "also", "am"],
+           "montag oder", "Ich wollte fragen...", "ja und", "könnten sie", "ich brauche", "also", "am",
+           "ich habe keine"],
     "es": ["mi nombre es", "quisiera", "una mesa para", "y", "este", "me gustaría una", "porque", "el lunes o",
-           "quiero pedir cita con", "eh", "me llamo", "sí y", "¿Me podría", "el", "la cita es"],
+           "quiero pedir cita con", "eh", "me llamo", "sí y", "¿Me podría", "el", "la cita es", "yo quiero"],
     "fr": ["mon nom est", "je voudrais", "une table pour", "et", "euh", "parce que", "lundi ou", "je m'appelle",
            "est-ce que", "c'est", "oui mais", "pourriez-vous", "j'ai besoin de", "un rendez-vous avec", "à"],
 }  # fmt: skip
 COMPLETE = {
     "de": ["ja", "nein danke", "Ja, bitte.", "guten tag", "das ist alles", "einen termin am montag bitte", "genau",
-           "wie geht es Ihnen", "auf Wiederhören", "ich glaube schon", "Wann haben Sie offen?", "stimmt"],
+           "wie geht es Ihnen", "auf Wiederhören", "ich glaube schon", "Wann haben Sie offen?", "stimmt",
+           "danke sehr", "nein, keine"],
     "es": ["sí", "no gracias", "Sí, por favor.", "buenos días", "eso es todo", "una cita el lunes por favor", "vale",
            "creo que sí", "hasta luego", "así es", "¿A qué hora abren?", "está bien", "si"],
     "fr": ["oui", "non merci", "Oui, s'il vous plaît.", "bonjour", "c'est tout",
@@ -29,7 +31,7 @@ COMPLETE = {
 }  # fmt: skip
 NEUTRAL = {
     "de": ["montag um zehn", "ich rufe morgen an", "was ist das", "maria lopez", "wo ist", "ich nehme es mit"],
-    "es": ["el lunes a las diez", "maría lópez", "cómo es", "quiero pedir una cita"],
+    "es": ["el lunes a las diez", "maría lópez", "cómo es", "quiero pedir una cita", "no tengo", "qué hay"],
     "fr": ["lundi à dix heures", "maria lopez", "je viens après", "je voudrais prendre rendez-vous"],
 }
 BACKCHANNELS = {
