@@ -221,14 +221,18 @@ def _line_held(state: TurnState, event: ev.LineHeld, deadlines: Deadlines) -> St
         return state, ()
     if event.is_held:
         return (state, ()) if state.paused else (replace(state, held=HeldLine()), ())
-    held, free = state.held, replace(state, held=None)
-    if held is not None and held.typed:
-        return _answer_typed(free, held.typed, is_judged=True)
-    if held is not None and held.is_claimed:
-        return _interrupt(free)
+    if state.held is not None and state.held.is_claimed:
+        return _give_floor(state, state.held)
+    free = replace(state, held=None)
     if state.utterance and not state.paused:  # it began over the line, and is judged now
         return replace(free, paused=True), (ev.PausePlayback(state.epoch),)
     return free, ()
+
+
+def _give_floor(state: TurnState, held: HeldLine) -> Step:
+    """Let the caller have the floor that he claimed over a line: what he typed is answered, or the agent is silent."""
+    free = replace(state, held=None)
+    return _answer_typed(free, held.typed, is_judged=True) if held.typed else _interrupt(free)
 
 
 def _claimed(state: TurnState) -> TurnState:
@@ -337,7 +341,7 @@ def _expired(state: TurnState, event: ev.WatchdogExpired, deadlines: Deadlines) 
         case Watchdog.TRANSCRIPT:
             return _transcript_missing(state, deadlines)
         case Watchdog.STALL if state.held and state.close is None and (state.held.is_claimed or state.utterance):
-            return _interrupt(state)
+            return _give_floor(state, state.held)
         case Watchdog.REPLY | Watchdog.STALL:
             cancelling = _cancelling(state, unsay_user=False)
             after, actions = _end(state, state.close) if state.close else _apologise(state, deadlines)

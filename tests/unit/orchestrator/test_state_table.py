@@ -71,6 +71,19 @@ def test_who_claimed_the_floor_over_a_line_that_was_held_gets_it_after_the_line(
                 assert after.phase is Phase.THINKING or not after.utterance, told(happening)
 
 
+def test_what_was_typed_over_a_line_that_was_held_is_answered_however_the_line_ends() -> None:
+    for happening in happenings():
+        before, event, after, actions = happening
+        typed = before.held.typed if before.held else ""
+        if typed and not after.held and not (before.close or isinstance(event, ev.StageGaveUp) or is_closing(event)):
+            answered = [action.user_text for action in actions if isinstance(action, ev.StartReply)]
+            assert [text.endswith(typed) for text in answered] == [True], told(happening)
+
+
+def is_closing(event: ev.Event) -> bool:
+    return isinstance(event, ev.PlaybackDone) and event.close is not None
+
+
 def test_epochs_only_grow_and_each_turn_has_its_own() -> None:
     for happening in happenings():
         before, _, after, actions = happening

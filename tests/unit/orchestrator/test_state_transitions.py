@@ -164,7 +164,7 @@ TABLE = {
         ReplyFailed         thinking      StartReply
         ToolReported        speaking
         StageGaveUp         thinking      CancelReply Say
-        WatchdogExpired     interrupted   CancelReply""",
+        WatchdogExpired     thinking      CancelReply StartReply""",
     "stopped": """
         SpeechStarted       interrupted   OpenUtterance
         SpeechStopped       interrupted
