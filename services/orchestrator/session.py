@@ -103,6 +103,7 @@ class Session:
                 await self._begin(requests, running)
                 await self._over.wait()
                 self._parts.speculating.close()
+                self._parts.speaking.close()
                 await self._wind_up()
                 for task in [*running, *self._spawned]:
                     task.cancel()
@@ -229,7 +230,12 @@ class Session:
     # --- events -------------------------------------------------------------------------------------------------------
 
     def dispatch(self, event: ev.Event) -> None:
-        """Run one event through the state machine and carry out what it orders. Events that arise meanwhile follow."""
+        """Run one event through the state machine and carry out what it orders. Events that arise meanwhile follow.
+
+        Once the call is over nothing follows from anything: what a tool still reports is told in the next one.
+        """
+        if self._over.is_set():
+            return
         self._events.append(event)
         if self._is_stepping:
             return

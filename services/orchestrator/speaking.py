@@ -312,9 +312,7 @@ class Speaking:
         if reply is None or reply.epoch != epoch:
             self._hooks.dispatch(ev.ReplyCancelled(epoch))
             return
-        if self._making is not None:
-            self._making.cancel()
-        self._hush(reply)
+        self._stop(reply)
         was_paused = self.playback.is_paused
         was_audible = self._is_audible
         self.playback.clear()
@@ -348,14 +346,17 @@ class Speaking:
         self._silent(heard)
         self.playback.clear()
         self._endings.summarise(reply, heard)
-        self._hooks.changed()
+
+    def _stop(self, reply: Reply) -> None:
+        """Have nothing more of the reply in progress made; the tools that it has begun run on."""
+        if self._making is not None:
+            self._making.cancel()
+        self._hush(reply)
 
     def _end_of_reply(self) -> None:
         """Leave nothing of an earlier reply running before another begins."""
         if self._reply is not None:
-            if self._making is not None:
-                self._making.cancel()
-            self._hush(self._reply)
+            self._stop(self._reply)
             self._hooks.send(messages.clear_playback(self._reply.epoch))
             self._finish_early()
 
@@ -364,6 +365,8 @@ class Speaking:
         self._endings.acknowledge(epoch, played_ms)
 
     def close(self) -> None:
-        """Record what was heard when the call ends in the middle of a reply, and leave no stream open."""
+        """Record what was heard when the call ends in the middle of a reply, and leave nothing running of it."""
         self.answers.close()
+        if self._reply is not None:
+            self._stop(self._reply)
         self._finish_early()
