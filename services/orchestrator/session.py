@@ -257,7 +257,7 @@ class Session:
         self._parts.trace.stepped(event, actions)
         for action in actions:
             self._act(action)
-        if not self._state.utterance:
+        if before.utterance and not self._state.utterance:  # what is typed over a held line keeps its own until then
             self._setup.languages.forget()
         self._meter.stepped(before, event, actions)
 

@@ -97,6 +97,19 @@ async def test_a_backchannel_over_a_line_that_must_be_heard_is_not_answered(tmp_
         assert not caller.all("pause_playback")
 
 
+async def test_what_is_typed_over_a_line_that_must_be_heard_is_answered_in_its_own_language(tmp_path: Path) -> None:
+    agent = AGENT.replace("Hello there.", WORDS) + "turn: {must_be_heard: [greeting]}\nlanguages: [{tag: es-ES}]\n"
+    async with (
+        stack(tmp_path, agent=agent, llm={"fake_reply": "You said {user}."}) as parts,
+        calling(parts.channel, PLAYED, greeted=False) as caller,
+    ):
+        await speaks(caller, 0, 300)
+        await caller.send(pb.ConverseRequest(text_input=pb.TextInput(text="hola", language="es")))
+        answer = (await caller.next(lambda r: r.turn_summary.user_text == "hola")).turn_summary
+        assert (answer.agent_text, answer.language) == ("You said hola.", "es-ES")
+        assert caller.all("turn_summary")[0].heard_text == WORDS
+
+
 async def test_a_notice_that_the_model_says_is_heard_to_its_end_and_no_further(tmp_path: Path) -> None:
     agent = AGENT + f'turn: {{notices: ["{NOTICE}"]}}\n'
     reply = f"{NOTICE} {WORDS}"
