@@ -15,6 +15,7 @@ from voice.orchestrator.v1 import orchestrator_pb2 as pb
 from services.common import logging as context
 from services.common.audio import AudioFormat, check_format
 from services.common.errors import InvalidInput, NotFound, NotReady
+from services.orchestrator.agent import Agent
 from services.orchestrator.agents import AgentBook
 from services.orchestrator.canned import CannedSpeech
 from services.orchestrator.events import CloseReason
@@ -126,7 +127,7 @@ class Calls:
         return CallSetup(
             record=record,
             agent=agent,
-            languages=CallLanguages(agent, start.language or record.language),
+            languages=_languages(agent, start.language, record.language),
             audio_format=audio_format,
             tools=tools | {tool.name: tool for tool in client_tools.tools},
             client_tools=client_tools,
@@ -173,3 +174,17 @@ class Calls:
         for session in self._live.values():
             session.going_away(grace_ms)
         await self._none_live.wait()
+
+
+def _languages(agent: Agent, named: str, left_in: str) -> CallLanguages:
+    """Return the languages of a call, which begins in the one that is `named`, otherwise where its session was left.
+
+    A session that was left in a language which the agent no longer speaks goes on in its first. Raises InvalidInput for
+    a named one that it lacks.
+    """
+    try:
+        return CallLanguages(agent, named or left_in)
+    except InvalidInput:
+        if named:
+            raise
+        return CallLanguages(agent)
