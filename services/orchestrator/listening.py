@@ -132,7 +132,9 @@ class Listening:
         if not response.HasField("hypothesis"):
             return
         hypothesis, epoch = response.hypothesis, response.turn_epoch
-        hypothesis.text = self._hooks.callers_words(hypothesis.text)
+        own = self._hooks.callers_words(hypothesis.text)
+        if own != hypothesis.text:
+            hypothesis.text, hypothesis.stable_prefix = own, ""  # of what is left nobody said how stable it is
         text = self._hooks.hypothesis(response)
         told = (epoch, text, hypothesis.is_final)
         if text and told != self._told:

@@ -36,14 +36,17 @@ class Wire:
 
 
 def listen(
-    monkeypatch: pytest.MonkeyPatch, agent: Agent, on_hypothesis: Callable[[Any], str]
+    monkeypatch: pytest.MonkeyPatch,
+    agent: Agent,
+    on_hypothesis: Callable[[Any], str],
+    callers_words: Callable[[str], str] = lambda text: text,
 ) -> tuple[Listening, Any, Any]:
     """Return the ears of a call, and the wires to recogniser and turn detector."""
     monkeypatch.setattr(listening, "StageStream", Wire)
     settings = SimpleNamespace(stage_ready_ms=1000, stage_grace_ms=1000)
     stages: Any = SimpleNamespace(settings=settings)
     ignore: Any = lambda *told: None  # noqa: E731
-    hooks = ListeningHooks(ignore, on_hypothesis, lambda text: text, ignore, ignore, ignore, ignore)
+    hooks = ListeningHooks(ignore, on_hypothesis, callers_words, ignore, ignore, ignore, ignore)
     ears = Listening(stages, CallLanguages(agent), AudioFormat(16000), "s", hooks)
     return ears, ears.asr, ears.turn
 
@@ -113,6 +116,22 @@ def test_the_turn_detector_reads_a_text_in_its_language(monkeypatch: pytest.Monk
     said = asr_pb2.Hypothesis(text="quisiera", language="es")
     recogniser.hooks.on_response(asr_pb2.RecognizeResponse(turn_epoch=1, hypothesis=said).SerializeToString())
     assert turn_pb2.DetectRequest.FromString(detector.sent[-1]).hypothesis.language == "es-ES"
+
+
+@pytest.mark.parametrize(("own", "stable"), [("tuesday at ten wait", "tuesday at ten"), ("wait", "")])
+def test_what_is_left_without_the_agents_own_words_has_no_part_that_is_known_to_stay(
+    monkeypatch: pytest.MonkeyPatch, own: str, stable: str
+) -> None:
+    told: list[tuple[str, str]] = []
+
+    def heard(response: asr_pb2.RecognizeResponse) -> str:
+        told.append((response.hypothesis.text, response.hypothesis.stable_prefix))
+        return response.hypothesis.text
+
+    _, recogniser, _ = listen(monkeypatch, AGENT, heard, callers_words=lambda text: own)
+    said = asr_pb2.Hypothesis(text="tuesday at ten wait", stable_prefix="tuesday at ten")
+    recogniser.hooks.on_response(asr_pb2.RecognizeResponse(turn_epoch=1, hypothesis=said).SerializeToString())
+    assert told == [(own, stable)]
 
 
 def test_the_turn_detector_is_told_what_the_agent_asked_for_once_it_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
