@@ -26,6 +26,8 @@ class HeldLines:
         self._playback = playback
         self._dispatch = dispatch
         self._held_epoch = 0
+        self._known: tuple[Reply | None, int, frozenset[int]] = (None, 0, frozenset())
+        """(reply, how many phrases it had, which of them are held)"""
 
     def look(self, reply: Reply | None) -> None:
         """Look at what is heard now; to be called with each frame that is handed over."""
@@ -41,7 +43,15 @@ class HeldLines:
         if not self._notices:
             return False
         heard = reply.timeline.phrases_between(self._playback.position_ms(), self._playback.sent_ms)
-        return not heard.isdisjoint(held_phrases(reply.timeline.texts, self._notices))
+        return not heard.isdisjoint(self._held_phrases(reply))
+
+    def _held_phrases(self, reply: Reply) -> frozenset[int]:
+        """Find them once for each phrase that comes, not with each frame: it reads all of the reply."""
+        known, phrases, held = self._known
+        if known is not reply or phrases != reply.timeline.phrase_count:
+            held = held_phrases(reply.timeline.texts, self._notices)
+            self._known = reply, reply.timeline.phrase_count, held
+        return held
 
 
 def held_phrases(texts: Sequence[str], notices: Sequence[Sequence[str]]) -> frozenset[int]:

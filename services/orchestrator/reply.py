@@ -21,7 +21,7 @@ from services.orchestrator.routing import FAST, LARGE
 from services.orchestrator.stages.channels import Stages
 from services.orchestrator.stages.llm import ModelLine, generate
 from services.orchestrator.stages.stream import StageError
-from services.orchestrator.timeline import TimedWord, Timeline
+from services.orchestrator.timeline import Timeline
 from services.orchestrator.wording.wording import SpokenPhrase, Wording
 
 RECONNECT_S = 1.0
@@ -245,10 +245,6 @@ class Reply:
         if is_last:
             self._open_phrases.discard(phrase_id)
         self._synthesis.set()
-
-    def on_words(self, phrase_id: int, words: list[TimedWord]) -> None:
-        """Take a phrase's word timings."""
-        self.timeline.add_words(phrase_id, words)
 
     # --- what was heard -----------------------------------------------------------------------------------------------
 
