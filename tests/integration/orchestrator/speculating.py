@@ -34,6 +34,8 @@ class Watched:
     """So many of the next generations fail, before their first output."""
     failing_phrases: int = 0
     """So many of the next phrases fail."""
+    finals: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set: the recogniser finalises when it is asked to; cleared, it keeps its finals until it is set."""
     _news: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
@@ -69,6 +71,22 @@ class Watched:
             return made
 
         model.generate, voice.speaker = watched, watched_speaker
+        self.finals.set()
+        ears = self.engine("asr")
+        open_stream = ears.open
+
+        async def watched_open(options: Any) -> Any:
+            stream = await open_stream(options)
+            finalize = stream.finalize
+
+            async def watched_finalize() -> Any:
+                await self.finals.wait()
+                return await finalize()
+
+            stream.finalize = watched_finalize
+            return stream
+
+        ears.open = watched_open
 
     def engine(self, stage: str) -> Any:
         """Return a stage's engine."""

@@ -11,7 +11,7 @@ from voice.orchestrator.v1 import orchestrator_pb2 as pb
 
 from services.llm.engine import Priority, Role
 from tests.integration.orchestrator.speculating import Watched, end_the_turn, speak_up_to_the_eager_end, watched
-from tests.support.caller import LISTENING, SILENCE, SPEAKING, SPEECH, Caller
+from tests.support.caller import LISTENING, SILENCE, SPEAKING, SPEECH, THINKING, Caller
 from tests.support.stack import AGENT
 from tests.support.tools import CALLS_TOOL, agent_with, answer, webhook
 
@@ -69,9 +69,11 @@ async def test_a_guess_that_holds_is_the_answer(tmp_path: Path) -> None:
 
 async def test_other_words_are_answered_anew_and_the_guess_leaves_no_trace(tmp_path: Path) -> None:
     model = MODEL | {"fake_delta_delay_ms": 50, "fake_words_per_delta": 4}
-    hears = HEARS | {"fake_finals": ("hello where",), "fake_final_delay_ms": 300}
+    hears = HEARS | {"fake_finals": ("hello where",)}
     async with watched(tmp_path, llm=model, asr=hears) as (engines, caller):
+        engines.finals.clear()
         since = await guessed(engines, caller)
+        engines.finals.set()
         await caller.next(lambda r: r.transcript.is_final and r.transcript.text == "hello where", since)
         await engines.until(lambda: "You said hello where." in engines.rendered)
         assert told(caller, since) == []
@@ -81,15 +83,19 @@ async def test_other_words_are_answered_anew_and_the_guess_leaves_no_trace(tmp_p
         assert summary.speculated
         assert engines.guesses == ["hello there", "hello where"]
         assert engines.live == []
+        engines.finals.clear()
         await guessed(engines, caller)
         assert [text for _, text in shown(engines)][:2] == ["hello where", f"You said hello where. {REST}"]
 
 
 async def test_words_that_come_too_late_for_another_guess_are_answered_live(tmp_path: Path) -> None:
-    hears = HEARS | {"fake_finals": ("hello where",), "fake_final_delay_ms": 200}
+    hears = HEARS | {"fake_finals": ("hello where",)}
     async with watched(tmp_path, llm=MODEL, asr=hears) as (engines, caller):
+        engines.finals.clear()
         since = await guessed(engines, caller)
-        await end_the_turn(caller)  # before the final
+        await end_the_turn(caller)
+        await caller.state(THINKING, since)
+        engines.finals.set()
         summary = await caller.kind("turn_summary", since)
         assert summary.heard_text == f"You said hello where. {REST}"
         assert not summary.speculated
@@ -98,9 +104,11 @@ async def test_words_that_come_too_late_for_another_guess_are_answered_live(tmp_
 
 
 async def test_punctuation_case_and_fillers_are_the_same_words(tmp_path: Path) -> None:
-    hears = HEARS | {"fake_finals": ("Um, hello there!",), "fake_final_delay_ms": 200}
+    hears = HEARS | {"fake_finals": ("Um, hello there!",)}
     async with watched(tmp_path, llm=MODEL, asr=hears) as (engines, caller):
+        engines.finals.clear()
         since = await guessed(engines, caller)
+        engines.finals.set()
         await end_the_turn(caller)
         summary = await caller.kind("turn_summary", since)
         assert (summary.user_text, summary.heard_text) == ("Um, hello there!", f"{FIRST} {REST}")
@@ -222,14 +230,16 @@ async def test_no_tool_of_a_guess_that_did_not_hold_is_called(tmp_path: Path) ->
         called.set()
         await answer(b"{}")(request, writer)
 
-    hears = {"fake_texts": (CALLS_TOOL["fake_tool_when"],), "fake_finals": ("never mind",), "fake_final_delay_ms": 200}
+    hears = {"fake_texts": (CALLS_TOOL["fake_tool_when"],), "fake_finals": ("never mind",)}
     async with (
         webhook(respond) as url,
         watched(tmp_path, agent=agent_with(url), llm=CALLS_TOOL, asr=hears) as (engines, caller),
     ):
+        engines.finals.clear()
         since = caller.mark()
         await speak_up_to_the_eager_end(caller)
         await engines.until(lambda: len(engines.guesses) == 1)
+        engines.finals.set()
         await end_the_turn(caller)
         summary = await caller.kind("turn_summary", since)
         assert (summary.user_text, summary.tool_calls) == ("never mind", 0)
