@@ -8,12 +8,13 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from typing import Any
+from typing import Annotated, Any
 
 from mcp.server import MCPServer
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import ToolAnnotations
+from pydantic import Field
 
 SAID = os.environ.get("TOOL_SERVER_SAYS", "nothing")
 server = MCPServer("tests", log_level="CRITICAL")
@@ -58,6 +59,12 @@ def dies(when: str) -> str:
         return "survived"
     open(when, "w").close()
     os._exit(1)
+
+
+@server.tool()
+def odd(what: Annotated[str, Field(json_schema_extra={"$id": "http://example.com/odd"})]) -> str:
+    """Take what no model can be told of."""
+    return what
 
 
 @server.tool()

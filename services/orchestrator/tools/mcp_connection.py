@@ -31,7 +31,7 @@ from services.common import owned
 from services.common.interceptors import first_cause
 from services.orchestrator.agent_tools import McpServer
 from services.orchestrator.tools.base import ToolError, ToolRequest, Unreached
-from services.orchestrator.tools.mcp_tools import result_json
+from services.orchestrator.tools.mcp_tools import check_usable, result_json
 
 log = logging.getLogger(__name__)
 logging.getLogger("mcp").setLevel(logging.CRITICAL)  # it quotes what a server sends
@@ -65,7 +65,8 @@ class McpConnection:
         self._up_s: float | None = None
         """Since when it is connected."""
         self.tools: Sequence[types.Tool] = ()
-        """What the server offers, as it last said: kept while it is down, so that a call of them says so."""
+        """What the server offers and a model can be offered, as it last said: kept while it is down, so that a call of
+        them says so."""
         self.tried = asyncio.Event()
         """Set once the first attempt to connect has come to its end."""
 
@@ -204,7 +205,16 @@ class McpConnection:
                 cursor = page.next_cursor
                 if cursor is None:
                     break
-        self.tools = tuple(found)
+        self.tools = tuple(tool for tool in found if self._is_usable(tool))
+
+    def _is_usable(self, tool: types.Tool) -> bool:
+        try:
+            check_usable(tool.input_schema)
+        except (ValueError, RecursionError) as error:
+            reason = str(error)[:200]
+            log.warning("tool left out", extra={"server": self._server.name, "tool": tool.name, "reason": reason})
+            return False
+        return True
 
     # --- calls --------------------------------------------------------------------------------------------------------
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -18,8 +17,6 @@ if TYPE_CHECKING:
     from mcp_types import Tool as Listed
 
     from services.orchestrator.tools.mcp_connection import McpConnection
-
-log = logging.getLogger(__name__)
 
 START_S = 5.0
 """How long the start waits for the servers: later ones are found by later calls."""
@@ -53,12 +50,11 @@ class McpServers:
 
     def tools_of(self, agent: Agent) -> list[Tool]:
         """Return what an agent's servers offer it, as far as they have ever said."""
-        found = []
+        found: list[Tool] = []
         for server in agent.mcp:
             connection = self._connections[_key(server)]
-            for listed in connection.tools:
-                if not server.tools or listed.name in server.tools:
-                    found += _usable(server, connection, listed)
+            wanted = (listed for listed in connection.tools if not server.tools or listed.name in server.tools)
+            found += [_tool(server, connection, listed) for listed in wanted]
         return found
 
 
@@ -74,15 +70,10 @@ def _connection(server: McpServer) -> McpConnection:
     return McpConnection(server)
 
 
-def _usable(server: McpServer, connection: McpConnection, listed: Listed) -> list[Tool]:
-    """Return a server's tool as ours; none where no model could be offered it, which is logged."""
-    from services.orchestrator.tools.mcp_tools import MAX_DESCRIPTION_CHARS, check_usable, offered_name
+def _tool(server: McpServer, connection: McpConnection, listed: Listed) -> Tool:
+    """Return a server's tool as ours."""
+    from services.orchestrator.tools.mcp_tools import MAX_DESCRIPTION_CHARS, offered_name
 
-    try:
-        check_usable(listed.input_schema)
-    except ValueError as error:
-        log.warning("tool left out", extra={"server": server.name, "tool": listed.name, "reason": str(error)[:200]})
-        return []
     hints = listed.annotations
     read_only = hints is not None and bool(hints.read_only_hint)
     may_repeat = read_only or (hints is not None and bool(hints.idempotent_hint))
@@ -94,14 +85,12 @@ def _usable(server: McpServer, connection: McpConnection, listed: Listed) -> lis
         except TimeoutError as error:
             raise ToolError(f"tool {request.name} did not answer within {server.timeout_ms} ms") from error
 
-    return [
-        Tool(
-            offered_name(server.prefix, listed.name),
-            (listed.description or listed.title or listed.name)[:MAX_DESCRIPTION_CHARS],
-            listed.input_schema,
-            server.timeout_ms,
-            run,
-            read_only=read_only,
-            kind="mcp",
-        )
-    ]
+    return Tool(
+        offered_name(server.prefix, listed.name),
+        (listed.description or listed.title or listed.name)[:MAX_DESCRIPTION_CHARS],
+        listed.input_schema,
+        server.timeout_ms,
+        run,
+        read_only=read_only,
+        kind="mcp",
+    )

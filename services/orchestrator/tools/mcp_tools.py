@@ -39,14 +39,6 @@ def _check_nodes(node: Any, root: Mapping[str, Any]) -> None:
     reference = node.get("$ref")
     if isinstance(reference, str) and not _resolves(reference, root):
         raise ValueError("a $ref of it points to nothing inside it")
-    by_name = node.get("patternProperties")
-    patterns = [*(by_name if isinstance(by_name, Mapping) else ()), node.get("pattern")]
-    for pattern in patterns:
-        if isinstance(pattern, str):
-            try:
-                re.compile(pattern)
-            except re.error as error:
-                raise ValueError(f"a pattern of it is no regular expression of Python's: {error}") from error
     for value in node.values():
         _check_nodes(value, root)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from voice.orchestrator.v1 import orchestrator_pb2 as pb
 
+from services.orchestrator.tools import mcp_servers
 from tests.support.caller import calling
 from tests.support.stack import AGENT, stack
 from tests.support.tools import CALLS_TOOL, asks
@@ -29,7 +30,10 @@ CALLS_SERVER = CALLS_TOOL | {"fake_tool_name": "shop-opening_hours"}
 DOWN = {"name": "tests", "command": "no-such-command-anywhere"}
 
 
-async def test_a_servers_tool_is_called_and_a_server_that_is_gone_is_told_to_the_model(tmp_path: Path) -> None:
+async def test_a_servers_tool_is_called_and_a_server_that_is_gone_is_told_to_the_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mcp_servers, "START_S", 30)  # however busy this machine is
     agent = AGENT + f"mcp: [{json.dumps(SERVER)}]\n"
     async with stack(tmp_path, agent=agent, llm=CALLS_SERVER) as parts, calling(parts.channel) as caller:
         since = await asks(caller)

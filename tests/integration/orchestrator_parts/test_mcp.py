@@ -17,6 +17,7 @@ import pytest
 from parley import ports
 from services.common.errors import InvalidInput
 from services.orchestrator.agent import Agent
+from services.orchestrator.tools import mcp_connection, mcp_servers
 from services.orchestrator.tools.base import MAX_RESULT_BYTES, Tool, ToolError, ToolRequest
 from services.orchestrator.tools.mcp_servers import McpServers
 from tests.unit.house.tree import ROOT
@@ -31,6 +32,12 @@ COMMAND = {
     "args": ["-m", MODULE],
     "env": {"PYTHONPATH": str(ROOT), "TOOL_SERVER_SAYS": "hello"},
 }
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for a server's first connection however busy this machine is."""
+    monkeypatch.setattr(mcp_servers, "START_S", DEADLINE_S)
 
 
 def agent(**server: Any) -> Agent:
@@ -173,7 +180,10 @@ async def test_agents_that_name_the_same_server_share_one_process() -> None:
         os.kill(pids[0], 0)
 
 
-async def test_a_server_that_dies_in_a_call_is_started_again_and_what_may_be_repeated_is(tmp_path: Path) -> None:
+async def test_a_server_that_dies_in_a_call_is_started_again_and_what_may_be_repeated_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mcp_connection, "UP_AGAIN_S", DEADLINE_S)
     who = by_command(timeout_ms=20_000)
     async with connected(who) as servers:
         first = (await run(tools_of(servers, who)["opening_hours"], day="x"))["pid"]
