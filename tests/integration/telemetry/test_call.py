@@ -24,6 +24,8 @@ pytestmark = pytest.mark.integration
 
 WORD = "tangerine"
 REPLY = " ".join([WORD] * 60) + "."
+TURN_DETECTOR = {"stall_grace_ms": 60_000}
+"""A caller here sends audio when a test comes to it: what is late is not silence, however busy the machine."""
 ASR = {"fake_texts": (f"look up the {WORD}", f"no the other {WORD}", f"one more {WORD}")}
 LLM = {
     "fake_reply": REPLY,
@@ -138,7 +140,7 @@ async def traced_call(
     first = start_of(sends_playback_progress=True, client_tools=[TOOL], consent=consent)
     async with (
         tracing() as collector,
-        stack(folder, agent=AGENT + LATE, orchestrator=orchestrator, asr=ASR, llm=LLM) as parts,
+        stack(folder, agent=AGENT + LATE, orchestrator=orchestrator, asr=ASR, turn=TURN_DETECTOR, llm=LLM) as parts,
         calling(parts.channel, first) as caller,
     ):
         await whole_call(caller)

@@ -20,7 +20,15 @@ from parley import ports
 from services.common import metrics, metrics_export, spans
 from services.common.metrics import METRICS, Histogram
 from tests.integration.common.test_process import process, said_until
-from tests.integration.telemetry.test_call import ASR, LLM, TOOL, acknowledge, until_audible, whole_call
+from tests.integration.telemetry.test_call import (
+    ASR,
+    LLM,
+    TOOL,
+    TURN_DETECTOR,
+    acknowledge,
+    until_audible,
+    whole_call,
+)
 from tests.support.caller import LISTENING, SILENCE, SPEECH, Caller, calling, start_of
 from tests.support.metrics import Scrape, metered, scrape
 from tests.support.stack import Stack, stack
@@ -97,14 +105,15 @@ async def until_gone(port: int) -> Scrape:
 async def test_everything_that_calls_must_move_is_on_the_endpoint(tmp_path: Path) -> None:
     async with metered() as port:
         async with (
-            stack(tmp_path, asr=ASR, llm=LLM, orchestrator={"max_streams": 1}) as parts,
+            stack(tmp_path, asr=ASR, turn=TURN_DETECTOR, llm=LLM, orchestrator={"max_streams": 1}) as parts,
             calling(parts.channel, FIRST) as caller,
         ):
             during = await scrape(port)
             await be_refused(parts, FIRST)
             await whole_call(caller)
         slowly = {"fake_reply": LONG, "fake_words_per_delta": 10, "fake_delta_delay_ms": 20}
-        async with stack(tmp_path, asr={"fake_texts": ("tell me more", "uh huh")}, llm=slowly) as parts:
+        asr = {"fake_texts": ("tell me more", "uh huh")}
+        async with stack(tmp_path, asr=asr, turn=TURN_DETECTOR, llm=slowly) as parts:
             await resume_a_turn(parts)
             await leave_while_spoken_over(parts)
             await be_refused(parts, start_of("nobody"))
