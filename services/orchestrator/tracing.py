@@ -26,6 +26,7 @@ _NOTHING: Told = {}
 _CAUSES: dict[type, str] = {
     ev.InterruptRequested: "requested",
     ev.TextTyped: "replaced",
+    ev.LineHeld: "barge_in",  # the caller claimed the floor over the line, which is over
     ev.StageGaveUp: "stage_failed",
     ev.WatchdogExpired: "watchdog",
 }

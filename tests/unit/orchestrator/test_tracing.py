@@ -134,6 +134,7 @@ def test_an_interruption_without_a_pause_is_one_too_and_the_caller_need_not_ackn
         (ev.InterruptRequested(), "requested"),
         (ev.SpeechStarted(0), "resumed"),
         (ev.TextTyped("no"), "replaced"),
+        (ev.LineHeld(1, is_held=False), "barge_in"),
         (ev.WatchdogExpired(ev.Watchdog.REPLY), "watchdog"),
         (ev.StageGaveUp(), "stage_failed"),
     ],
