@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import NamedTuple
 
+from services.orchestrator.default_sentences import primary_subtag
+
 
 class Expected(Enum):
     """A kind of answer. Values are those of voice.turn.v1.ExpectedAnswer."""
@@ -88,7 +90,7 @@ _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 
 def expected_answer(said: str, language: str) -> Expected:
     """Return what `said`, what the caller heard of the agent's turn, asks for; `language`: its BCP 47 tag."""
-    rules = _LANGUAGES.get(language.lower().split("-")[0] or "en")
+    rules = _LANGUAGES.get(primary_subtag(language) or "en")
     if rules is None or not said.strip():
         return Expected.UNSPECIFIED
     sentences = _SENTENCE_END.split(said.strip().lower().replace("\u2019", "'"))

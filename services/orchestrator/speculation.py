@@ -11,6 +11,8 @@ import unicodedata
 from collections import deque
 from dataclasses import dataclass
 
+from services.orchestrator.default_sentences import primary_subtag
+
 STABLE_MS = 200
 """A partial whose words have not changed for this long in silence is likely to be all of it."""
 STABLE_IN_SPEECH_MS = 600
@@ -44,7 +46,7 @@ def words_of(text: str, language: str = "en") -> Words:
     `language`: BCP 47 tag; fillers of a language that is not known here count as words.
     """
     plain = unicodedata.normalize("NFKC", text).casefold().translate(_APOSTROPHES)
-    fillers = _FILLERS.get(language.partition("-")[0].lower(), frozenset())
+    fillers = _FILLERS.get(primary_subtag(language), frozenset())
     return tuple(word for word in _WORD.findall(plain) if word not in fillers)
 
 
