@@ -48,7 +48,7 @@ async def never(request: dict[str, Any], writer: asyncio.StreamWriter) -> None:
     await asyncio.Event().wait()
 
 
-def agent_with(url: str, timeout_ms: int = 300, **fields: Any) -> str:
+def agent_with(url: str, timeout_ms: int = 20_000, **fields: Any) -> str:
     """Return an agent file with a webhook tool named lookup; `fields`: more of the tool."""
     tool = {"name": "lookup", "description": "Looks up.", "parameters": SCHEMA,
             "webhook": {"url": url, "timeout_ms": timeout_ms}} | fields  # fmt: skip
@@ -88,7 +88,7 @@ def agent_that_looks_up(url: str) -> str:
     """Return an agent file with a webhook tool named lookup, run ahead as `CALLS_TOOL` calls it, and two models."""
     rule = {"after": "start", "tool": "lookup", "arguments": {"day": "monday"}}
     llm = {"fast_model": "small", "route": {"examples": ["tell me more"]}}
-    agent = agent_with(url, 30_000, read_only=True, fillers=[FILLER])
+    agent = agent_with(url, read_only=True, fillers=[FILLER])
     return agent + f"prefetch: [{json.dumps(rule)}]\nllm: {json.dumps(llm)}\n"
 
 

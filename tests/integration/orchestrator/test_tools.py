@@ -16,6 +16,9 @@ from tests.support.tools import CALLS_TOOL, SCHEMA, Respond, agent_with, answer,
 
 pytestmark = pytest.mark.integration
 
+QUIET = {"filler_after_ms": 20_000}
+"""Nothing is said while a tool runs, however busy this machine is."""
+
 
 async def test_a_webhook_is_called_and_its_result_reaches_the_model(tmp_path: Path) -> None:
     seen: list[dict[str, Any]] = []
@@ -26,7 +29,7 @@ async def test_a_webhook_is_called_and_its_result_reaches_the_model(tmp_path: Pa
 
     async with (
         webhook(respond) as url,
-        stack(tmp_path, agent=agent_with(url), llm=CALLS_TOOL) as parts,
+        stack(tmp_path, agent=agent_with(url), llm=CALLS_TOOL, orchestrator=QUIET) as parts,
         calling(parts.channel) as caller,
     ):
         since = await asks(caller)
@@ -41,20 +44,20 @@ async def test_a_webhook_is_called_and_its_result_reaches_the_model(tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    ("respond", "says"),
+    ("respond", "timeout_ms", "says"),
     [
-        (never, "did not answer within 300 ms"),
-        (answer(b"{}", "500 Oops"), "HTTP status 500"),
-        (answer(b"<html>no json</html>"), "no JSON"),
-        (answer(json.dumps("x" * 1_000_000).encode()), "more than 32768 bytes"),
+        (never, 300, "did not answer within 300 ms"),
+        (answer(b"{}", "500 Oops"), 20_000, "HTTP status 500"),
+        (answer(b"<html>no json</html>"), 20_000, "no JSON"),
+        (answer(json.dumps("x" * 1_000_000).encode()), 20_000, "more than 32768 bytes"),
     ],
 )
 async def test_a_tool_that_fails_is_told_to_the_model_and_the_turn_is_answered(
-    tmp_path: Path, respond: Respond, says: str
+    tmp_path: Path, respond: Respond, timeout_ms: int, says: str
 ) -> None:
     async with (
         webhook(respond) as url,
-        stack(tmp_path, agent=agent_with(url), llm=CALLS_TOOL) as parts,
+        stack(tmp_path, agent=agent_with(url, timeout_ms), llm=CALLS_TOOL, orchestrator=QUIET) as parts,
         calling(parts.channel) as caller,
     ):
         since = await asks(caller)
@@ -68,20 +71,23 @@ async def test_a_tool_that_fails_is_told_to_the_model_and_the_turn_is_answered(
 async def test_a_tool_nobody_listens_for(tmp_path: Path) -> None:
     async with webhook(never) as url:
         pass
-    async with stack(tmp_path, agent=agent_with(url), llm=CALLS_TOOL) as parts, calling(parts.channel) as caller:
+    async with (
+        stack(tmp_path, agent=agent_with(url), llm=CALLS_TOOL, orchestrator=QUIET) as parts,
+        calling(parts.channel) as caller,
+    ):
         since = await asks(caller)
         assert (await caller.kind("turn_summary", since)).heard_text == "It is done."
         assert "cannot be reached" in caller.all("tool_call", since)[-1].error
 
 
-CLIENT_TOOL = pb.ClientTool(
-    name="lookup", description="Looks up.", parameters_json_schema=json.dumps(SCHEMA), timeout_ms=200
-)
+def client_tool(timeout_ms: int = 20_000) -> pb.ClientTool:
+    schema = json.dumps(SCHEMA)
+    return pb.ClientTool(name="lookup", description="Looks up.", parameters_json_schema=schema, timeout_ms=timeout_ms)
 
 
 async def test_a_tool_at_the_client(tmp_path: Path) -> None:
-    start = start_of(client_tools=[CLIENT_TOOL])
-    async with stack(tmp_path, llm=CALLS_TOOL) as parts, calling(parts.channel, start) as caller:
+    start = start_of(client_tools=[client_tool()])
+    async with stack(tmp_path, llm=CALLS_TOOL, orchestrator=QUIET) as parts, calling(parts.channel, start) as caller:
         since = await asks(caller)
         call = await caller.kind("tool_call", since)
         assert (call.name, call.runs_at_client, json.loads(call.arguments_json)) == ("lookup", True, {"day": "monday"})
@@ -96,8 +102,8 @@ async def test_a_tool_at_the_client(tmp_path: Path) -> None:
     [(None, "did not answer within 200 ms"), ({"result_json": "nope"}, "no JSON"), ({"error": "on fire"}, "on fire")],
 )
 async def test_a_client_that_fails_its_tool(tmp_path: Path, result: dict[str, str] | None, says: str) -> None:
-    start = start_of(client_tools=[CLIENT_TOOL])
-    async with stack(tmp_path, llm=CALLS_TOOL) as parts, calling(parts.channel, start) as caller:
+    start = start_of(client_tools=[client_tool(200) if result is None else client_tool()])
+    async with stack(tmp_path, llm=CALLS_TOOL, orchestrator=QUIET) as parts, calling(parts.channel, start) as caller:
         since = await asks(caller)
         call = await caller.kind("tool_call", since)
         if result is not None:
@@ -115,7 +121,7 @@ async def test_a_tool_finishes_though_the_caller_interrupts_its_turn(tmp_path: P
 
     async with (
         webhook(respond) as url,
-        stack(tmp_path, agent=agent_with(url, 5000), llm=CALLS_TOOL) as parts,
+        stack(tmp_path, agent=agent_with(url), llm=CALLS_TOOL, orchestrator=QUIET) as parts,
         calling(parts.channel) as caller,
     ):
         since = await asks(caller)
