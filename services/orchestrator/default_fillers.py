@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from services.orchestrator.default_sentences import primary_subtag
+
 DEFAULT_FILLERS = {
     "en": ("One moment, please.", "I'm still on it.", "Thank you for waiting, this takes a little longer."),
     "de": ("Einen Moment, bitte.", "Ich bin noch dabei.", "Danke für Ihre Geduld, das dauert etwas länger."),
@@ -20,4 +22,4 @@ DEFAULT_FILLERS = {
 
 def default_fillers(tag: str) -> tuple[str, ...]:
     """Return the wordings in the language of a BCP 47 tag; none where it is not known."""
-    return DEFAULT_FILLERS.get(tag.partition("-")[0].lower(), ())
+    return DEFAULT_FILLERS.get(primary_subtag(tag), ())
