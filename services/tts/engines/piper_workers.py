@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import heapq
-import itertools
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from services.common.errors import EngineDead
+from services.common.slots import Slots
 
 T = TypeVar("T")
 
@@ -25,9 +24,7 @@ class FairWorkers:
 
     def __init__(self, count: int) -> None:
         self._threads = ThreadPoolExecutor(count, "piper")
-        self._free = count
-        self._numbers = itertools.count()
-        self._waiting: list[tuple[float, int, asyncio.Future[None]]] = []
+        self._slots = Slots(count)
 
     async def run(self, job: Callable[[], T], *, is_first: bool, abort: Callable[[], None]) -> tuple[T, int]:
         """Return what `job` returns, and the microseconds that it waited for a thread.
@@ -35,12 +32,10 @@ class FairWorkers:
         Cancelled, it returns only once the job has ended, which `abort` makes soon. A job that waits is dropped.
         Raises EngineDead where an aborted job does not come back.
         """
-        asked_s = time.perf_counter()
-        await self._turn(asked_s + (0 if is_first else _LATER_PIECE_S))
-        queue_us = round((time.perf_counter() - asked_s) * 1e6)
+        queue_us = await self._slots.take(time.perf_counter() + (0 if is_first else _LATER_PIECE_S))
         future = self._threads.submit(job)
         running = asyncio.wrap_future(future)
-        running.add_done_callback(lambda _: self._release())
+        running.add_done_callback(lambda _: self._slots.give_back())
         try:
             return await asyncio.shield(running), queue_us
         except asyncio.CancelledError:
@@ -55,24 +50,3 @@ class FairWorkers:
     def close(self) -> None:
         """Give up the threads; a job in work is not waited for."""
         self._threads.shutdown(wait=False, cancel_futures=True)
-
-    async def _turn(self, needed_s: float) -> None:
-        if self._free:
-            self._free -= 1
-            return
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._waiting, (needed_s, next(self._numbers), turn))
-        try:
-            await turn
-        except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
-                self._release()  # its turn had come in the same moment: the next one's, then
-            raise
-
-    def _release(self) -> None:
-        while self._waiting:
-            _, _, turn = heapq.heappop(self._waiting)
-            if not turn.done():
-                turn.set_result(None)
-                return
-        self._free += 1

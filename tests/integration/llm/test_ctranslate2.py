@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from services.common.errors import EngineFault, InvalidInput, NotReady, Overloaded
+from services.common.slots import Slots
 from services.llm.engine import (
     Begun,
     Finished,
@@ -30,7 +31,6 @@ from services.llm.engine import (
 from services.llm.engines.ctranslate import decoding
 from services.llm.engines.ctranslate.decoding import Order
 from services.llm.engines.ctranslate.engine import CTranslate2Engine
-from services.llm.engines.ctranslate.slots import Slots
 from services.llm.settings import LlmSettings
 
 pytestmark = pytest.mark.integration
@@ -93,9 +93,9 @@ def queueing(monkeypatch: pytest.MonkeyPatch) -> asyncio.Queue[Priority]:
     seen: asyncio.Queue[Priority] = asyncio.Queue()
     take = Slots.take
 
-    async def noting(slots: Slots, priority: Priority) -> int:
-        seen.put_nowait(priority)
-        return await take(slots, priority)
+    async def noting(slots: Slots, rank: float) -> int:
+        seen.put_nowait(Priority(rank))
+        return await take(slots, rank)
 
     monkeypatch.setattr(Slots, "take", noting)
     return seen

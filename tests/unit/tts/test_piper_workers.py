@@ -86,21 +86,6 @@ async def test_cancelled_work_is_aborted_and_waited_for_and_what_waits_never_sta
         assert (await workers.run(lambda: 7, is_first=True, abort=nothing))[0] == 7, "its thread is free again"
 
 
-async def test_a_turn_that_comes_in_the_moment_of_its_cancel_is_passed_on(workers: FairWorkers) -> None:
-    running = Job()
-    first = asyncio.create_task(workers.run(running, is_first=True, abort=nothing))
-    await running.until_begun()
-    second = asyncio.create_task(workers.run(lambda: 2, is_first=True, abort=nothing))
-    third = asyncio.create_task(workers.run(lambda: 3, is_first=True, abort=nothing))
-    await asyncio.sleep(0)
-    running.may_end.set()
-    await first  # its thread has just been given to the second
-    second.cancel()
-    async with asyncio.timeout(10):
-        assert (await third)[0] == 3
-        await asyncio.gather(second, return_exceptions=True)
-
-
 async def test_the_wait_for_a_thread_is_told(workers: FairWorkers) -> None:
     running = Job()
     first = asyncio.create_task(workers.run(running, is_first=True, abort=nothing))

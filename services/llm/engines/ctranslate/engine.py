@@ -9,11 +9,11 @@ from contextlib import aclosing, asynccontextmanager
 
 from services.common.errors import InvalidInput, NotReady
 from services.common.models import locate_model
+from services.common.slots import Slots
 from services.llm.engine import GenerationRequest, LlmCapabilities, LlmEvent, Priority, Sampling
 from services.llm.engines.chat.prompts import NEEDS
 from services.llm.engines.ctranslate.decoding import Decoding, Order, Token, run
 from services.llm.engines.ctranslate.loaded import Loaded
-from services.llm.engines.ctranslate.slots import Slots
 from services.llm.engines.ctranslate.writing import Writing
 from services.llm.settings import LlmSettings
 from services.llm.toolgate import compile_tools
@@ -122,7 +122,7 @@ class CTranslate2Engine:
 
     @asynccontextmanager
     async def _decoding(self, loaded: Loaded, order: Order, priority: Priority) -> AsyncIterator[Decoding]:
-        queue_us = await self._slots.take(priority)
+        queue_us = await self._slots.take(priority.value)
         decoding = Decoding(self._threads, loaded.generator, order, self._slots.give_back, queue_us)
         async with aclosing(decoding):
             yield decoding

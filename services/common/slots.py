@@ -1,36 +1,36 @@
-"""Who may run next: a fixed number at once, the rest in order of priority, and not too many waiting."""
+"""Who may run next: a fixed number at once, the rest in order of urgency, and not too many waiting."""
 
 from __future__ import annotations
 
 import asyncio
 import heapq
 import itertools
+import math
 import time
 
 from services.common.errors import Overloaded
-from services.llm.engine import Priority
 
 
 class Slots:
-    """Slots that are taken in order of priority, then of arrival. Belongs to one event loop."""
+    """Slots that are taken in order of urgency, then of arrival. Belongs to one event loop."""
 
-    def __init__(self, slots: int, max_waiting: int) -> None:
+    def __init__(self, slots: int, max_waiting: float = math.inf) -> None:
         self._free = slots
         self._max_waiting = max_waiting
-        self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
+        self._waiting: list[tuple[float, int, asyncio.Future[None]]] = []
         self._arrivals = itertools.count()
 
-    async def take(self, priority: Priority) -> int:
+    async def take(self, rank: float) -> int:
         """Wait for a slot and return how long that took, in us; whoever has one gives it back with `give_back`.
 
-        Raises Overloaded where too many wait.
+        `rank`: less is sooner; a priority, or a time by which it is needed. Raises Overloaded where too many wait.
         """
         if self._free:
             self._free -= 1
             return 0
         if len(self._waiting) >= self._max_waiting:
-            raise Overloaded(f"{self._max_waiting} requests wait for the model already")
-        entry = (priority.value, next(self._arrivals), asyncio.get_running_loop().create_future())
+            raise Overloaded(f"{self._max_waiting} requests wait already")
+        entry = (rank, next(self._arrivals), asyncio.get_running_loop().create_future())
         heapq.heappush(self._waiting, entry)
         queued_s = time.perf_counter()
         try:
