@@ -99,7 +99,7 @@ def _words(words: Iterable[str]) -> str:
 def _number_pattern(language: Language) -> str:
     point = re.escape(language.decimal)
     grouped = rf"\d{{1,3}}(?:[{language.groups}]\d{{3}})+(?!\d)" if language.groups else r"(?!)"
-    return rf"(?:(?:{grouped}|\d+)(?:{point}\d+)?)"
+    return rf"(?:(?:{grouped}|\d+)(?:{point}\d+)?(?![.,]?\d))"  # 12.50 in German is not twelve
 
 
 class _Saying:
