@@ -53,7 +53,7 @@ class CannedSpeech:
     def __init__(self, stages: Stages) -> None:
         self._stages = stages
         self._kept: dict[tuple[Engine, bytes, str], Canned] = {}
-        self._rendering: dict[tuple[Engine, bytes], asyncio.Task[None]] = {}
+        self._rendering: dict[tuple[Engine, bytes, tuple[str, ...]], asyncio.Task[None]] = {}
 
     def get(self, agent: Agent, audio_format: AudioFormat, text: str, engine: Engine) -> Canned | None:
         """Return a sentence's audio in the voice of `engine` if it is at hand."""
@@ -70,13 +70,13 @@ class CannedSpeech:
         missing = sorted(text for text in agent.sentences if (engine, config, text) not in self._kept)
         if not missing:
             return
-        voice = (engine, config)
-        if voice not in self._rendering:
+        wanted = (engine, config, tuple(missing))
+        if wanted not in self._rendering:
             phrases = [whole(text, agent.language_tag) for text in missing]
             task = asyncio.create_task(self._render(config, missing, phrases), name="canned-speech")
-            self._rendering[voice] = task
-            task.add_done_callback(lambda _: self._rendering.pop(voice, None))
-        await asyncio.shield(self._rendering[voice])
+            self._rendering[wanted] = task
+            task.add_done_callback(lambda _: self._rendering.pop(wanted, None))
+        await asyncio.shield(self._rendering[wanted])
 
     async def _render(self, config: bytes, texts: list[str], phrases: list[SpokenPhrase]) -> None:
         call: Any = self._stages.call("tts", is_traced=False)  # for all calls
