@@ -36,10 +36,13 @@ class AudioPace:
             )
 
 
-async def first_request(requests: AsyncIterator[T], timeout_ms: int) -> T | None:
-    """Return the request that opens a stream; None where the client left without one. Raises TimedOut."""
+async def first_request(requests: AsyncIterator[T], timeout_ms: int, carrying: str = "config") -> T | None:
+    """Return the request that opens a stream; None where the client left without one.
+
+    Raises TimedOut, which names the field that was waited for: `carrying`.
+    """
     try:
         async with asyncio.timeout(timeout_ms / 1000):
             return await anext(requests, None)
     except TimeoutError:
-        raise TimedOut(f"no config within {timeout_ms} ms: send it as the first request") from None
+        raise TimedOut(f"no {carrying} within {timeout_ms} ms: send it as the first request") from None

@@ -13,6 +13,7 @@ from voice.orchestrator.v1 import orchestrator_pb2 as pb
 
 from services.common import spans
 from services.common.errors import InvalidInput, NotReady
+from services.common.limits import first_request
 from services.common.server import Rpc, register_rpcs
 from services.common.telemetry import current_span, incoming_context
 from services.orchestrator.agents import AgentBook
@@ -25,7 +26,7 @@ from services.orchestrator.tools.mcp_servers import McpServers
 from services.orchestrator.wording.normalise import normaliser
 
 GRPC_NAME = "voice.orchestrator.v1.VoiceAgent"
-FIRST_MESSAGE_S = 10.0
+FIRST_MESSAGE_MS = 10_000
 
 
 class OrchestratorService:
@@ -136,13 +137,11 @@ def _store(settings: OrchestratorSettings) -> SessionStore:
 
 
 async def _first(requests: AsyncIterator[bytes]) -> pb.StartConversation:
+    first = await first_request(requests, FIRST_MESSAGE_MS, "start")
+    if first is None:
+        raise InvalidInput("the stream closed before start")
     try:
-        async with asyncio.timeout(FIRST_MESSAGE_S):
-            request = pb.ConverseRequest.FromString(await anext(requests))
-    except TimeoutError:
-        raise InvalidInput(f"no message for {FIRST_MESSAGE_S:.0f} s: the first must carry start") from None
-    except StopAsyncIteration:
-        raise InvalidInput("the stream closed before start") from None
+        request = pb.ConverseRequest.FromString(first)
     except DecodeError:
         raise InvalidInput("the first message is no ConverseRequest") from None
     if request.WhichOneof("control") != "start":

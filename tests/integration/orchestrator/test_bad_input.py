@@ -11,7 +11,8 @@ from voice.common.v1 import common_pb2
 from voice.orchestrator.v1 import orchestrator_pb2 as pb
 
 from services.common.wire import encode_audio
-from tests.support.caller import SILENCE, SPEECH, Caller, calling, start_of
+from services.orchestrator import servicer
+from tests.support.caller import METHOD, SILENCE, SPEECH, Caller, calling, start_of
 from tests.support.stack import Stack, stack
 
 pytestmark = pytest.mark.integration
@@ -57,6 +58,32 @@ async def test_a_call_that_cannot_begin(
         assert caller.failure is not None
         assert caller.failure.code() is code
         assert says in str(caller.failure.details())
+    await still_answers(parts)
+
+
+async def test_a_caller_that_never_begins_is_not_waited_for(parts: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(servicer, "FIRST_MESSAGE_MS", 50)
+    caller = Caller(parts.channel.stream_stream(METHOD)())
+    await caller.over()
+    assert caller.failure is not None
+    assert caller.failure.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    assert "no start within 50 ms" in str(caller.failure.details())
+    await still_answers(parts)
+
+
+@pytest.mark.parametrize(
+    ("first", "says"), [(None, "closed before start"), (b"\xff\xff", "no ConverseRequest"), (b"", "must carry start")]
+)
+async def test_a_call_that_begins_with_nothing_of_ours(parts: Stack, first: bytes | None, says: str) -> None:
+    caller = Caller(parts.channel.stream_stream(METHOD)())
+    if first is None:
+        await caller.call.done_writing()
+    else:
+        await caller.send_raw(first)
+    await caller.over()
+    assert caller.failure is not None
+    assert caller.failure.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert says in str(caller.failure.details())
     await still_answers(parts)
 
 
