@@ -89,7 +89,7 @@ class TurnService:
         turn_epoch.set(config.turn_epoch)
         joined = joined_context(context.invocation_metadata())
         audio_format = check_format(config.format.sample_rate_hz, config.format.encoding)
-        tracker = TurnTracker(to_rules(config), engine.capabilities)
+        tracker = TurnTracker(to_rules(config), engine.capabilities, time.perf_counter)
         stream = engine.open(audio_format.sample_rate_hz)
         try:
             ready = to_ready(engine.capabilities, config.turn_epoch)

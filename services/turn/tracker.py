@@ -1,4 +1,4 @@
-"""The state machine of one stream: frames, text and the agent's state in, turn events out. No I/O, no clock.
+"""The state machine of one stream: frames, text and the agent's state in, turn events out. No I/O; a clock is given.
 
 A turn opens with speech and is over with `EndOfTurn` or, over the agent, with `Backchannel`. Its pauses are judged by
 `endpointing.plan`; speech over the agent is judged first, and ends as any other turn once it is an interruption.
@@ -6,7 +6,7 @@ A turn opens with speech and is over with `EndOfTurn` or, over the agent, with `
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from services.turn import dispute, endpointing
@@ -78,9 +78,13 @@ class Question:
 
 
 class TurnTracker:
-    """Turns what is heard, read and played into events. Every method returns the events that arose, in order."""
+    """Turns what is heard, read and played into events. Every method returns the events that arose, in order.
 
-    def __init__(self, rules: TurnRules, capabilities: Capabilities) -> None:
+    `clock`: seconds of real time, for what the caller's audio cannot count, since it may stop between turns. Without
+    it the audio counts all time, as in a replay.
+    """
+
+    def __init__(self, rules: TurnRules, capabilities: Capabilities, clock: Callable[[], float] | None = None) -> None:
         self._rules = self._first_rules = rules
         self._fixed_delay_ms = capabilities.fixed_delay_ms
         self._uses_audio_model = capabilities.uses_audio_model
@@ -88,12 +92,13 @@ class TurnTracker:
         self._turn: _Turn | None = None
         self._passed: _Turn | None = None
         self._agent_speaks = self._hears_echo = False
-        self._agent_silent_ms: float | None = None
+        self._agent_silent_s: float | None = None
         self._expected = Expected.UNSPECIFIED
         self._history = PauseHistory() if rules.adapts else None
         self._ended: _Ended | None = None
         self._examined_ms = 0.0
         self._received_ms = 0.0
+        self._clock = clock or (lambda: self._received_ms / 1000)
         self._missing_ms = 0.0
         self._tickets = 0
         self._question: Question | None = None
@@ -163,7 +168,7 @@ class TurnTracker:
                 self._turn.plan = None
         if speaking != self._agent_speaks:
             self._agent_speaks = speaking
-            self._agent_silent_ms = None if speaking else self._received_ms
+            self._agent_silent_s = None if speaking else self._clock()
             self._passed = None
             if self._turn is not None:
                 self._change_floor(self._turn)
@@ -227,14 +232,20 @@ class TurnTracker:
     def _open(self, onset_ms: float) -> None:
         """Open a turn, and settle whether the one before it was over."""
         turn = self._turn = _Turn(onset_ms, Floor.DISPUTED if self._agent_speaks else Floor.CALLER)
-        silent_ms, ended = self._agent_silent_ms, self._ended
-        turn.is_prompt = silent_ms is not None and 0 <= onset_ms - silent_ms <= PROMPT_MS
+        turn.is_prompt = self._is_prompt(onset_ms)
+        ended = self._ended
         if ended is None or onset_ms - ended.at_ms > CUT_OFF_MS:
             self._settle()
             return
         turn.follows, self._ended = ended, None
         if turn.floor is Floor.CALLER:
             self._went_on(turn)
+
+    def _is_prompt(self, onset_ms: float) -> bool:
+        if self._agent_silent_s is None:
+            return False
+        silent_ms = (self._clock() - self._agent_silent_s) * 1000
+        return 0 <= round(silent_ms - (self._received_ms - onset_ms)) <= PROMPT_MS
 
     def _settle(self) -> None:
         """Note that the turn before was over: its answer was heard, or nothing followed it for a while.

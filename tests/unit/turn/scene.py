@@ -19,8 +19,9 @@ class Scene:
     ) -> None:
         self.judged = judged
         capabilities = Capabilities("test", "test", 1, uses_audio_model, GateRules())
-        self.tracker = TurnTracker(rules or TurnRules(), capabilities)
         self.at_ms = 0
+        self.stopped_ms = 0.0
+        self.tracker = TurnTracker(rules or TurnRules(), capabilities, lambda: (self.at_ms + self.stopped_ms) / 1000)
         self.events: list[TurnEvent] = []
 
     def _take(self, events: list[TurnEvent]) -> list[str]:
@@ -44,6 +45,10 @@ class Scene:
     def pause(self, duration_ms: int) -> list[str]:
         return self.frames(0.01, duration_ms)
 
+    def stop_audio(self, duration_ms: float) -> None:
+        """Let real time pass in which the caller sends nothing: muted, or with a button to talk."""
+        self.stopped_ms += duration_ms
+
     def text(self, text: str, **fields: object) -> list[str]:
         return self._take(self.tracker.read(Hypothesis(text, **fields)))  # type: ignore[arg-type]
 
@@ -51,6 +56,7 @@ class Scene:
         return self._take(self.tracker.agent(speaking, expected, echo=echo))
 
     def miss(self, missing_ms: float) -> list[str]:
+        self.stop_audio(missing_ms)
         return self._take(self.tracker.miss(missing_ms))
 
     def finish(self) -> list[str]:

@@ -137,6 +137,30 @@ def test_a_caller_whose_audio_stops_after_each_turn_was_not_cut_off_by_the_answe
     assert delays[-1] < delays[0]
 
 
+def delay_after_answers(*, runs_ms: int, stopped_ms: int) -> float:
+    """Return the delay of the last of some answers, each begun so much audio, and time without any, after the agent."""
+    scene = Scene(judged=0.3)
+    for _ in range(4):
+        scene.agent(True)
+        scene.agent(False)
+        scene.pause(runs_ms)
+        scene.stop_audio(stopped_ms)
+        scene.speak()
+        scene.text("monday at ten")
+        scene.pause(4000)
+    return last_delay(scene)
+
+
+def test_who_answers_at_once_is_waited_for_less() -> None:
+    slow = delay_after_answers(runs_ms=1920, stopped_ms=0)
+    assert delay_after_answers(runs_ms=192, stopped_ms=0) < slow
+    assert delay_after_answers(runs_ms=0, stopped_ms=200) < slow
+
+
+def test_how_soon_an_answer_begins_is_measured_in_real_time_where_the_audio_had_stopped() -> None:
+    assert delay_after_answers(runs_ms=0, stopped_ms=3000) == delay_after_answers(runs_ms=1920, stopped_ms=0)
+
+
 def test_an_answer_to_a_request_for_a_number_is_not_over_after_three_digits() -> None:
     scene = Scene()
     scene.agent(True)
