@@ -42,4 +42,5 @@ GERMAN = LanguageWords(
         "prima interessant äh ähm"
     ),
     backchannel_phrases=("ich verstehe", "alles klar", "in ordnung", "na gut", "schon klar", "ich weiß", "sehr gut"),
+    not_dangling=("im moment", "den moment", "diesem moment", "jeden moment", "letzten moment"),
 )  # fmt: skip

@@ -45,6 +45,8 @@ class LanguageWords:
     complete_endings: tuple[str, ...]
     backchannel_words: frozenset[str]
     backchannel_phrases: tuple[str, ...]
+    not_dangling: tuple[str, ...] = ()
+    """Endings that say neither, though a phrase that dangles is the last of them."""
 
     def is_complete(self, tokens: list[str]) -> bool:
         """Return whether the words are a whole answer, request or farewell."""
@@ -56,7 +58,9 @@ class LanguageWords:
         if last in self.copulas:
             is_short_answer = len(tokens) >= 2 and tokens[-2] in self.before_copula
             return not is_short_answer and tokens[0] not in self.question_words
-        return last in self.dangling or _ends_with(tokens, self.dangling_phrases)
+        if last in self.dangling:
+            return True
+        return _ends_with(tokens, self.dangling_phrases) and not _ends_with(tokens, self.not_dangling)
 
     def is_read_out(self, tokens: list[str]) -> bool:
         """Return whether the words end in numbers that are being told one by one."""

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.unit
 UNFINISHED = {
     "de": ["mein name ist", "ich möchte", "einen tisch für", "und", "ähm", "ich hätte gern einen", "kann ich", "weil",
            "montag oder", "Ich wollte fragen...", "ja und", "könnten sie", "ich brauche", "also", "am",
-           "ich habe keine"],
+           "ich habe keine", "Moment", "ja, einen Moment", "am Dienstag, Moment"],
     "es": ["mi nombre es", "quisiera", "una mesa para", "y", "este", "me gustaría una", "porque", "el lunes o",
            "quiero pedir cita con", "eh", "me llamo", "sí y", "¿Me podría", "el", "la cita es", "yo quiero"],
     "fr": ["mon nom est", "je voudrais", "une table pour", "et", "euh", "parce que", "lundi ou", "je m'appelle",
@@ -30,7 +30,17 @@ COMPLETE = {
            "d'accord", "je crois que oui", "au revoir", "c'est ça", "Vous ouvrez à quelle heure ?", "bien sûr"],
 }  # fmt: skip
 NEUTRAL = {
-    "de": ["montag um zehn", "ich rufe morgen an", "was ist das", "maria lopez", "wo ist", "ich nehme es mit"],
+    "de": [
+        "montag um zehn",
+        "ich rufe morgen an",
+        "was ist das",
+        "maria lopez",
+        "wo ist",
+        "ich nehme es mit",
+        "ich brauche nichts im Moment",
+        "das reicht für den Moment",
+        "sie kommt jeden Moment",
+    ],
     "es": ["el lunes a las diez", "maría lópez", "cómo es", "quiero pedir una cita", "no tengo", "qué hay"],
     "fr": ["lundi à dix heures", "maria lopez", "je viens après", "je voudrais prendre rendez-vous"],
 }
@@ -98,7 +108,7 @@ def test_a_language_without_a_table_says_only_that_there_are_words(language: str
 @pytest.mark.parametrize("language", sorted(LANGUAGES))
 def test_tables_are_written_as_texts_are_read(language: str) -> None:
     words = LANGUAGES[language]
-    phrases = [*words.dangling_phrases, *words.complete_endings, *words.backchannel_phrases]
+    phrases = [*words.dangling_phrases, *words.complete_endings, *words.backchannel_phrases, *words.not_dangling]
     assert [" ".join(tokens_of(phrase)) for phrase in phrases] == phrases
     singles = words.dangling | words.copulas | words.complete_alone | words.backchannel_words | words.numbers
     assert {token for single in singles for token in tokens_of(single)} == singles
