@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import json
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any, cast
@@ -25,6 +26,7 @@ from services.llm.engine import (
     Role,
     Sampling,
     TextDelta,
+    Tool,
     ToolCall,
 )
 from services.llm.engines import ENGINES
@@ -202,6 +204,14 @@ async def test_text_before_a_call_leaves_first_and_thinking_never() -> None:
 async def test_a_call_can_only_become_one_that_fits() -> None:
     async with started() as (engine, _):
         assert calls_of(await collect(engine, asking("call wednesday", LOOK_UP))) == [("look_up", {"day": "monday"})]
+
+
+async def test_a_call_may_hold_little_white_space_and_schemas_are_left_as_they_are() -> None:
+    schema = {"type": "object", "properties": {"max_whitespace_cnt": {"enum": ["monday"]}}}
+    async with started() as (engine, llm):
+        await collect(engine, asking("call monday", Tool("look_up", "", json.dumps(schema))))
+        tag = json.loads(llm.requests[0]["params"].structured_outputs.structural_tag)["format"]["tags"][0]
+        assert tag["content"] == {"type": "json_schema", "json_schema": schema, "max_whitespace_cnt": 1}
 
 
 async def test_without_tools_nothing_is_constrained() -> None:

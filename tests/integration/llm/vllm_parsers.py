@@ -74,7 +74,11 @@ class HermesToolParser(ToolParser):
             {
                 "type": "tag",
                 "begin": f'<tool_call>\n{{"name": "{function["name"]}", "arguments": ',
-                "content": {"type": "json_schema", "json_schema": function["parameters"]},
+                "content": {
+                    "type": "json_schema",
+                    "json_schema": function["parameters"],
+                    "max_whitespace_cnt": None,  # of xgrammar 0.2.8; the 0.2.3 of the GPU image does not know it
+                },
                 "end": "}\n</tool_call>",
             }
             for function in strict

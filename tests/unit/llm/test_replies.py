@@ -120,3 +120,9 @@ def test_thinking_that_the_prompt_has_opened_never_leaves() -> None:
 def test_arguments_given_as_a_string_are_passed_on_as_they_are() -> None:
     body = json.dumps({"name": "look_up", "arguments": '{"day": 1}'})
     assert read([f"<tool_call>{body}</tool_call>"]) == [("look_up", '{"day": 1}')]
+
+
+@pytest.mark.parametrize("arguments", ['{"day": "mon\x10\tday"}', json.dumps('{"day": "mon\x10\tday"}')])
+def test_control_characters_in_a_string_are_escaped(arguments: str) -> None:
+    raw = f'{{"name": "look_up", "arguments": {arguments}}}'
+    assert read([f"<tool_call>{raw}</tool_call>"]) == [("look_up", '{"day": "mon\\u0010\\tday"}')]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import uuid
 from typing import TypeAlias
@@ -123,15 +124,26 @@ def _whole(text: str) -> ToolCall:
 
 def _parsed(text: str) -> ToolCall | None:
     try:
-        found = json.loads(text)
+        # Not strictly: xgrammar lets control characters into strings as they are, and so do models.
+        found = json.loads(text, strict=False)
     except (ValueError, RecursionError):
         return None
     if not isinstance(found, dict) or not isinstance(found.get("name"), str):
         return None
     arguments = found.get("arguments", {})
     if isinstance(arguments, str):
-        return ToolCall(new_call_id(), found["name"], arguments)
+        return ToolCall(new_call_id(), found["name"], escaped(arguments))
     return ToolCall(new_call_id(), found["name"], json.dumps(arguments, ensure_ascii=False))
+
+
+def escaped(arguments: str) -> str:
+    """Return JSON with the control characters escaped that stand in its strings; anything else as it is."""
+    try:
+        json.loads(arguments)
+    except (ValueError, RecursionError):
+        with contextlib.suppress(ValueError, RecursionError):
+            return json.dumps(json.loads(arguments, strict=False), ensure_ascii=False)
+    return arguments
 
 
 def new_call_id() -> str:

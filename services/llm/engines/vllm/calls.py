@@ -10,11 +10,14 @@ from typing import Any, Protocol
 
 from services.common.errors import EngineFault, InvalidInput
 from services.llm.engine import Tool, ToolCall
-from services.llm.engines.chat.replies import Piece, ReplyReader, new_call_id
+from services.llm.engines.chat.replies import Piece, ReplyReader, escaped, new_call_id
 from services.llm.engines.vllm.library import ChatCompletionRequest, ToolParserManager
 
 OWN_FORM = "hermes"
 """The form that our own reader takes apart, as the CTranslate2 engine's does; others are left to vLLM's parsers."""
+MAX_WHITESPACE = 1
+"""Characters of it in a row, between the parts of a call. JSON has no limit, and a model that has gone astray writes
+blanks until its tokens are spent; a call that is laid out in lines takes twice the tokens, too."""
 
 
 class Reader(Protocol):
@@ -74,8 +77,19 @@ class CallForm:
         parser = self._parser_class(self._tokenizer, request.tools)
         tag = parser.get_structural_tag(request)
         request = parser.adjust_request(request)
-        text = None if tag is None else json.dumps(tag.model_dump())
+        text = None if tag is None else json.dumps(_tight(tag.model_dump()))
         return Offer(text, request.skip_special_tokens, request)
+
+
+def _tight(tag: Any) -> Any:
+    """Return a structural tag whose JSON may hold little white space, where the installed xgrammar knows how."""
+    if isinstance(tag, list):
+        return [_tight(part) for part in tag]
+    if not isinstance(tag, dict):
+        return tag
+    # What a schema says of itself is none of ours.
+    inner = {name: part if name == "json_schema" else _tight(part) for name, part in tag.items()}
+    return inner | {"max_whitespace_cnt": MAX_WHITESPACE} if "max_whitespace_cnt" in inner else inner
 
 
 def _strict(tool: Tool) -> dict[str, Any]:
@@ -143,5 +157,5 @@ class _ParserReader:
         for index, call in sorted(self._calls.items()):
             is_last = index == max(self._calls)
             arguments = "".join(call.arguments) + (self._parser.get_remaining_unstreamed_args() if is_last else "")
-            pieces.append(ToolCall(call.id or new_call_id(), call.name, arguments or "{}"))
+            pieces.append(ToolCall(call.id or new_call_id(), call.name, escaped(arguments or "{}")))
         return pieces

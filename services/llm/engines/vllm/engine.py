@@ -39,6 +39,11 @@ FIRST = -1
 """Priority of a probe; vLLM takes the least first. The others are those of `Priority`."""
 WARM_TIMEOUT_S = 300
 """The first token may wait for kernels to be compiled."""
+_WHY = (
+    "the lines that it logged before this say why; where it is memory, see PARLEY_LLM_VLLM_GPU_MEMORY_UTILIZATION, "
+    "PARLEY_LLM_VLLM_KV_CACHE_GIB and PARLEY_LLM_VLLM_MAX_MODEL_LEN"
+)
+"""vLLM's model process logs what it failed of, and this one hears only that it did."""
 _REASONS = {"stop": FinishReason.STOP, "length": FinishReason.LENGTH, "repetition": FinishReason.STOP}
 _WARMING = GenerationRequest(
     (Message(Role.USER, "Hello"),), tools=(Tool("warm_up", "", '{"type": "object", "properties": {}}'),)
@@ -98,7 +103,7 @@ class VllmEngine:
         except (TypeError, ValueError) as error:
             raise InvalidInput(f"vLLM refuses the settings: {error}") from error
         except Exception as error:
-            raise EngineFault(f"vLLM did not start ({type(error).__name__}): {error}") from error
+            raise EngineFault(f"vLLM did not start ({type(error).__name__}: {error}): {_WHY}") from error
         canary = Canary(self._probe, settings.vllm_canary_idle_ms, settings.vllm_canary_timeout_ms)
         requests = Requests(llm, canary.sang)
         self._loaded = _Loaded(llm, prompts, CallForm(settings.vllm_tool_parser, llm.get_tokenizer()), requests)
