@@ -44,13 +44,14 @@ async def _speak(stream: Any, texts: Sequence[str], voice: str, sample_rate_hz: 
     audio_format = common_pb2.AudioFormat(sample_rate_hz=sample_rate_hz, encoding=common_pb2.AUDIO_ENCODING_PCM_S16LE)
     config = pb.SynthesizeConfig(format=audio_format, voice=voice, speed=speed)
     phrases = [pb.SynthesizeText(turn_epoch=1, phrase_id=number, text=text) for number, text in enumerate(texts)]
-    with contextlib.suppress(asyncio.InvalidStateError):  # the service has ended the stream: reading tells why
+    # Where the service has ended the stream, reading tells why.
+    with contextlib.suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
         await stream.write(pb.SynthesizeRequest(config=config))
         for phrase in phrases:
             await stream.write(pb.SynthesizeRequest(text=phrase))
         await stream.write(pb.SynthesizeRequest(finish=common_pb2.FinishInput()))
     spoken = [bytearray() for _ in texts]
-    while (response := await stream.read()) is not grpc.aio.EOF:
+    async for response in stream:  # unlike read(), it gives all that came before the end, and then why it ended
         if response.WhichOneof("event") == "audio":
             spoken[response.audio.phrase_id] += response.audio.pcm
     return [bytes(pcm) for pcm in spoken]

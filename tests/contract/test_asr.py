@@ -155,8 +155,7 @@ async def test_a_stream_from_ready_to_finish(channel: grpc.aio.Channel, settings
     assert last.turn_epoch == 8
     assert last.hypothesis.finalize_id == 0
     assert last.hypothesis.text
-    assert await caller.call.read() is grpc.aio.EOF
-    assert await caller.call.code() is grpc.StatusCode.OK
+    assert await caller.ended_well()
 
 
 async def test_the_stable_prefix_only_grows(channel: grpc.aio.Channel) -> None:
@@ -249,6 +248,6 @@ async def test_a_caller_that_vanishes_leaves_nothing(settings: AsrSettings) -> N
         other = await Caller.connect(channel, grammar=GRAMMAR)
         await other.audio(speech())
         assert (await other.finish()).hypothesis.text
-        assert await other.call.read() is grpc.aio.EOF
+        assert await other.ended_well()
     assert server.interceptor.active_streams == 0
     assert service.engine.running == 0

@@ -13,7 +13,7 @@ from voice.common.v1 import common_pb2
 from voice.orchestrator.v1 import orchestrator_pb2 as pb
 
 from services.common.wire import encode_audio
-from tests.support.streams import Ending, write
+from tests.support.streams import Stream, write
 
 METHOD = "/voice.orchestrator.v1.VoiceAgent/Converse"
 RATE_HZ = 16000
@@ -42,7 +42,7 @@ class Caller:
         self.call = call
         self.responses: list[pb.ConverseResponse] = []
         self.failure: grpc.aio.AioRpcError | None = None
-        self._ending = Ending(call)
+        self._stream = Stream(call)
         self._news = asyncio.Condition()
         self._is_over = False
         self._writing = asyncio.Lock()  # grpc.aio takes one write at a time, and some callers speak and type at once
@@ -51,11 +51,11 @@ class Caller:
     async def _read(self) -> None:
         try:
             with contextlib.suppress(grpc.aio.AioRpcError):
-                async for raw in self.call:  # unlike read(), it gives all that came, even after a write has failed
+                while (raw := await self._stream.read()) is not grpc.aio.EOF:
                     async with self._news:
                         self.responses.append(pb.ConverseResponse.FromString(raw))
                         self._news.notify_all()
-            self.failure = await self._ending.failure()
+            self.failure = await self._stream.failure()
         finally:
             async with self._news:
                 self._is_over = True

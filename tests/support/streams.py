@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc.aio
@@ -19,15 +21,24 @@ async def write(call: Any, *requests: Any) -> None:
         return
 
 
-class Ending:
-    """How a stream ends, whatever was being written to it. Make it with the call."""
+class Stream:
+    """Reads a call; knows how it ended, whatever was being written to it. Make it with the call."""
 
     def __init__(self, call: Any) -> None:
         self._call = call
         self._truth = TrueStatus(call)
+        # Unlike call.read(), this gives all that came after a write has failed; the true status comes behind that only.
+        self._responses: AsyncIterator[Any] = aiter(call)
+
+    async def read(self) -> Any:
+        """Return the next response, EOF after the last. Raises AioRpcError where the stream ended in an error."""
+        return await anext(self._responses, grpc.aio.EOF)
 
     async def failure(self) -> grpc.aio.AioRpcError | None:
-        """Wait for the end; return the error it ended in, None where it ended well."""
+        """Read on to the end; return the error that it is, None where the stream ended well."""
+        with contextlib.suppress(grpc.aio.AioRpcError):
+            async for _ in self._responses:
+                pass
         code = await self._call.code()
         if code is grpc.StatusCode.OK:
             return None

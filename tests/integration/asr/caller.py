@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from typing import Any, Self
 
 import grpc.aio
@@ -11,7 +10,7 @@ from voice.asr.v1 import asr_pb2 as pb
 from voice.common.v1 import common_pb2
 
 from services.asr.servicer import GRPC_NAME
-from tests.support.streams import Ending, write
+from tests.support.streams import Stream, write
 
 DEADLINE_S = 20
 CHUNK_MS = 100
@@ -31,7 +30,7 @@ class Caller:
             f"/{GRPC_NAME}/Recognize", pb.RecognizeRequest.SerializeToString, pb.RecognizeResponse.FromString
         )
         self.call: Any = recognize()
-        self._ending = Ending(self.call)
+        self._stream = Stream(self.call)
         self.rate_hz = rate_hz
         self.ready = pb.RecognizeResponse()
         self.partials: list[pb.RecognizeResponse] = []
@@ -48,13 +47,18 @@ class Caller:
     async def read(self) -> pb.RecognizeResponse:
         """Return the next response; the test fails where none comes."""
         async with asyncio.timeout(DEADLINE_S):
-            response = await self.call.read()
+            response = await self._stream.read()
         assert isinstance(response, pb.RecognizeResponse), "the stream has ended"
         return response
 
     async def send(self, *requests: pb.RecognizeRequest) -> None:
         """Send these; a stream that is over takes no more, and `failure` tells why."""
         await write(self.call, *requests)
+
+    async def ended_well(self) -> bool:
+        """Wait for the end; tell whether nothing came before it, and it was a good one."""
+        async with asyncio.timeout(DEADLINE_S):
+            return await self._stream.read() is grpc.aio.EOF and await self.call.code() is grpc.StatusCode.OK
 
     async def audio(self, pcm: bytes, chunk_ms: int = CHUNK_MS) -> None:
         """Send audio in chunks, without pacing."""
@@ -85,9 +89,6 @@ class Caller:
     async def failure(self) -> grpc.aio.AioRpcError:
         """Wait for the stream to fail; return how."""
         async with asyncio.timeout(DEADLINE_S):
-            with contextlib.suppress(grpc.aio.AioRpcError):
-                while await self.call.read() is not grpc.aio.EOF:
-                    pass
-            failure = await self._ending.failure()
+            failure = await self._stream.failure()
         assert failure is not None, "the stream ended well"
         return failure

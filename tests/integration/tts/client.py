@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ from services.common.server import Server
 from services.tts.servicer import GRPC_NAME, TtsService
 from services.tts.settings import TtsSettings
 from tests.support.servers import serving
-from tests.support.streams import Ending, write
+from tests.support.streams import Stream, write
 
 DEADLINE_S = 20
 
@@ -55,7 +54,7 @@ class Client:
             response_deserializer=tts_pb2.SynthesizeResponse.FromString,
         )
         self.call: Any = method(timeout=60)
-        self._ending = Ending(self.call)
+        self._stream = Stream(self.call)
         self.rate_hz = rate_hz
 
     async def send(self, *requests: tts_pb2.SynthesizeRequest) -> None:
@@ -88,7 +87,7 @@ class Client:
     async def read(self) -> tts_pb2.SynthesizeResponse:
         """Return the next response. Raises AioRpcError where the stream ended in an error, EOFError at its good end."""
         async with asyncio.timeout(DEADLINE_S):
-            response = await self.call.read()
+            response = await self._stream.read()
         if response is grpc.aio.EOF:
             raise EOFError
         assert isinstance(response, tts_pb2.SynthesizeResponse)
@@ -127,10 +126,8 @@ class Client:
 
     async def refusal(self) -> grpc.aio.AioRpcError:
         """Return the error that ends the stream, past what may come before it."""
-        with contextlib.suppress(grpc.aio.AioRpcError, EOFError):
-            while True:
-                await self.read()
-        failure = await self._ending.failure()
+        async with asyncio.timeout(DEADLINE_S):
+            failure = await self._stream.failure()
         assert failure is not None, "the stream ended well"
         return failure
 

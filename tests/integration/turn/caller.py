@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 from typing import Any, Self
 
@@ -12,7 +11,7 @@ from voice.common.v1 import common_pb2
 from voice.turn.v1 import turn_pb2 as pb
 
 from services.turn.servicer import GRPC_NAME
-from tests.support.streams import Ending, write
+from tests.support.streams import Stream, write
 
 DEADLINE_S = 20
 CHUNK_MS = 20
@@ -32,7 +31,7 @@ class Caller:
             f"/{GRPC_NAME}/Detect", pb.DetectRequest.SerializeToString, pb.DetectResponse.FromString
         )
         self.call: Any = detect()
-        self._ending = Ending(self.call)
+        self._stream = Stream(self.call)
         self.rate_hz = rate_hz
         self.events: list[pb.DetectResponse] = []
 
@@ -67,7 +66,7 @@ class Caller:
         """Return the next event of that kind; the ones before it are kept in `events`."""
         async with asyncio.timeout(DEADLINE_S):
             while True:
-                response = await self.call.read()
+                response = await self._stream.read()
                 if response is grpc.aio.EOF:
                     raise AssertionError(f"the stream ended ({await self.call.code()}) before {kind}: {self.kinds()}")
                 self.events.append(response)
@@ -78,7 +77,7 @@ class Caller:
         """Finish the input, read to the end and return the kinds of all events."""
         await self.send(pb.DetectRequest(finish=common_pb2.FinishInput()))
         async with asyncio.timeout(DEADLINE_S):
-            while (response := await self.call.read()) is not grpc.aio.EOF:
+            while (response := await self._stream.read()) is not grpc.aio.EOF:
                 self.events.append(response)
             assert await self.call.code() is grpc.StatusCode.OK
         return self.kinds()
@@ -86,7 +85,7 @@ class Caller:
     async def status(self) -> tuple[grpc.StatusCode, str]:
         """Return how the stream ends, once it has."""
         async with asyncio.timeout(DEADLINE_S):
-            return _told(await self._ending.failure())
+            return _told(await self._stream.failure())
 
     def kinds(self) -> list[str]:
         """Return the kinds of the events so far."""
@@ -99,7 +98,6 @@ def _told(failure: grpc.aio.AioRpcError | None) -> tuple[grpc.StatusCode, str]:
 
 async def send_all(channel: grpc.aio.Channel, *requests: pb.DetectRequest) -> tuple[grpc.StatusCode, str]:
     """Send requests on a stream of their own and return how it ends; one that does not end is half-closed."""
-    caller = Caller(channel, 16000)
 
     async def feed() -> AsyncIterator[pb.DetectRequest]:
         for request in requests:
@@ -110,8 +108,4 @@ async def send_all(channel: grpc.aio.Channel, *requests: pb.DetectRequest) -> tu
             f"/{GRPC_NAME}/Detect", pb.DetectRequest.SerializeToString, pb.DetectResponse.FromString
         )
         call: Any = detect(feed())
-        ending = Ending(call)
-        with contextlib.suppress(grpc.aio.AioRpcError):
-            async for response in call:
-                caller.events.append(response)
-        return _told(await ending.failure())
+        return _told(await Stream(call).failure())
