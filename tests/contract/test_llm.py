@@ -60,6 +60,7 @@ TINY = {
 """The real library with a model that has learned what this suite says (`make test-models`)."""
 ENDLESS = {"ctranslate2_max_tokens": 1_000_000, "ctranslate2_context_tokens": 2_000_000}
 """Told "talk slowly", that model counts until it is stopped."""
+VLLM_ENDLESS = {"vllm_max_tokens": 1_000_000, "vllm_max_model_len": 2_000_000}
 SCRIPT = """
 script: contract
 entities:
@@ -130,11 +131,10 @@ async def case(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
                 )
                 yield Case("openai", fast, fast)
         case "vllm":
-            # The real one needs a GPU. This one is scripted, with its signatures; `vllm.check` compares the two.
+            # Scripted, with the real one's signatures (`vllm.check` compares them); `over_real_vllm` runs the real one.
             vllm_stand_in.install()
             fast = LlmSettings.model_validate({**common, "models_dir": MODELS, "vllm_model": "llama-tiny"})
-            endless = {"vllm_max_tokens": 1_000_000, "vllm_max_model_len": 2_000_000}
-            yield Case("vllm", fast, fast.model_copy(update=endless), "llama-tiny", is_constrained=True)
+            yield Case("vllm", fast, fast.model_copy(update=VLLM_ENDLESS), "llama-tiny", is_constrained=True)
         case "ctranslate2":
             fast = LlmSettings.model_validate({**common, **TINY})
             yield Case("ctranslate2", fast, fast.model_copy(update=ENDLESS), "llama-tiny")
