@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.test_models import hugging_face
-from services.llm.engines.vllm import engine
+from services.llm.engines.vllm import loading
 from tests.integration.llm import vllm_stand_in
 
 DEADLINE_S = 110
@@ -43,8 +43,8 @@ _kept: dict[str, tuple[Any, Callable[..., None]]] = {}
 def pytest_configure() -> None:
     """Leave the stand-in out, and set what a machine of two cores needs."""
     vllm_stand_in.install = lambda: None
-    load = engine._load
-    engine._load = lambda arguments: _taken(arguments, load)
+    load = loading._load
+    loading._load = lambda arguments: _taken(arguments, load)
     os.environ.setdefault("TORCHDYNAMO_DISABLE", "1")  # a compiler of half a minute for a model of milliseconds
     os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")  # on a CPU, "uni" is overruled without it
     for name, value in SETTINGS.items():

@@ -106,6 +106,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     models = Path(tempfile.mkdtemp(prefix="parley-over-vllm-"))
     (models / "llama-tiny").mkdir()
     (models / "llama-tiny" / "config.json").write_text(json.dumps(SHAPE))
+    (models / "llama-tiny" / "model.safetensors").touch()
     for name in ("tokenizer.json", "tokenizer_config.json"):
         shutil.copy(TINY / name, models / "llama-tiny" / name)
     for module in {item.getparent(pytest.Module) for item in items}:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
+import shutil
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any, cast
@@ -99,6 +100,28 @@ async def test_the_settings_reach_the_library() -> None:
 async def test_what_cannot_start_says_why(changes: dict[str, object], said: str) -> None:
     with pytest.raises(InvalidInput, match=said):
         async with started(**changes):
+            pass
+
+
+async def test_a_folder_without_weights_is_told_at_once(tmp_path: Path) -> None:
+    for name in ("config.json", "tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(Path(".models/test/llama-tiny") / name, tmp_path / name)
+    before = len(vllm_stand_in.started)
+    with pytest.raises(InvalidInput, match="no weights in"):
+        async with started(model=str(tmp_path)):
+            pass
+    assert len(vllm_stand_in.started) == before
+    async with started(model=str(tmp_path), extra_args={"load_format": "dummy"}):
+        pass
+
+
+async def test_a_process_that_cannot_start_says_where_to_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> AsyncLLM:
+        raise RuntimeError("Engine core initialization failed. See root cause above.")
+
+    monkeypatch.setattr(AsyncLLM, "from_engine_args", fail)
+    with pytest.raises(EngineFault, match=r"root cause above.*logged before.*KV_CACHE_GIB"):
+        async with started():
             pass
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
+import threading
 from contextlib import aclosing
-from typing import cast
+from typing import ClassVar, cast
 
 import grpc.aio
 import pytest
@@ -12,9 +14,9 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from voice.llm.v1 import llm_pb2, llm_pb2_grpc
 
 from services.common.errors import EngineDead, EngineFault, InvalidInput, NotReady
-from services.llm.engine import (
-    MortalEngine,
-)
+from services.common.registry import load_engine
+from services.llm.engine import LlmEngine, MortalEngine
+from services.llm.engines import ENGINES
 from services.llm.servicer import LlmService
 from tests.integration.llm import vllm_stand_in
 from tests.integration.llm.vllm_running import (
@@ -60,6 +62,38 @@ async def test_a_request_that_is_left_while_it_is_being_added_is_aborted_too() -
         asked.cancel()
         await asyncio.wait({asked})
         assert engine.running == 0
+
+
+async def test_a_start_that_is_left_ends_the_process_that_loads(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, ended = threading.Event(), threading.Event()
+
+    class Process:
+        asked: ClassVar[list[str]] = []
+
+        def terminate(self) -> None:
+            self.asked.append("terminate")
+
+        def kill(self) -> None:
+            self.asked.append("kill")
+            ended.set()
+
+    def load(*_: object, **__: object) -> vllm_stand_in.AsyncLLM:
+        begun.set()
+        assert ended.wait(DEADLINE_S)
+        raise RuntimeError("Engine core initialization failed.")
+
+    monkeypatch.setattr(vllm_stand_in.AsyncLLM, "from_engine_args", load)
+    monkeypatch.setattr(multiprocessing, "active_children", lambda: [Process()])
+    monkeypatch.setattr("services.llm.engines.vllm.loading.LOOK_S", 0.001)
+    engine: LlmEngine = load_engine(ENGINES, "vllm", setting="")(settings())
+    starting = asyncio.create_task(engine.start())
+    assert await asyncio.to_thread(begun.wait, DEADLINE_S)
+    starting.cancel()
+    async with asyncio.timeout(DEADLINE_S):
+        await asyncio.wait({starting})
+    assert starting.cancelled()
+    assert Process.asked == ["terminate"] * 8 + ["kill"]
+    await engine.close()
 
 
 # --- faults ---

@@ -92,6 +92,7 @@ class AsyncEngineArgs:
     disable_log_stats: bool = False
     otlp_traces_endpoint: str | None = None
     enable_log_requests: bool = False
+    load_format: str = "auto"
     structured_outputs_config: StructuredOutputsConfig = field(default_factory=StructuredOutputsConfig)
 
 

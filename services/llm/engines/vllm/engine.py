@@ -27,9 +27,10 @@ from services.llm.engine import (
 )
 from services.llm.engines.chat.prompts import NEEDS, Prompts
 from services.llm.engines.vllm import library
-from services.llm.engines.vllm.arguments import STRUCTURED_OUTPUTS_BACKEND, engine_arguments, sampling_arguments
+from services.llm.engines.vllm.arguments import engine_arguments, sampling_arguments
 from services.llm.engines.vllm.calls import CallForm
 from services.llm.engines.vllm.canary import Canary
+from services.llm.engines.vllm.loading import loaded_llm, require_weights
 from services.llm.engines.vllm.requests import Requests
 from services.llm.settings import LlmSettings
 
@@ -96,10 +97,10 @@ class VllmEngine:
             settings.models_dir, settings.vllm_model, ("config.json", *NEEDS), setting="PARLEY_LLM_VLLM_MODEL"
         )
         arguments = engine_arguments(settings, folder)
+        require_weights(folder, settings)
         prompts = await asyncio.to_thread(Prompts, folder)
         try:
-            # It blocks for as long as the model loads; this process answers its health checks meanwhile.
-            llm = self._llm = await asyncio.to_thread(_load, arguments)
+            llm = self._llm = await loaded_llm(arguments)
         except (TypeError, ValueError) as error:
             raise InvalidInput(f"vLLM refuses the settings: {error}") from error
         except Exception as error:
@@ -222,12 +223,6 @@ class VllmEngine:
     async def _watch(self, canary: Canary, requests: Requests) -> None:
         requests.die(await canary.watch(lambda: requests.has_died))
         await requests.abandon()
-
-
-def _load(arguments: dict[str, Any]) -> Any:
-    structured = library.StructuredOutputsConfig(backend=STRUCTURED_OUTPUTS_BACKEND)
-    engine_args = library.AsyncEngineArgs(structured_outputs_config=structured, **arguments)
-    return library.AsyncLLM.from_engine_args(engine_args)
 
 
 def _params(**arguments: Any) -> Any:

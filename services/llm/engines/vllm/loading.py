@@ -1,0 +1,58 @@
+"""Starts vLLM, which takes minutes and many gigabytes, and stops a start that nobody waits for any more."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+from pathlib import Path
+from typing import Any
+
+from services.common.errors import InvalidInput
+from services.llm.engines.vllm import library
+from services.llm.engines.vllm.arguments import STRUCTURED_OUTPUTS_BACKEND
+from services.llm.settings import LlmSettings
+
+WEIGHTS = ("*.safetensors", "*.bin", "*.pt", "*.gguf")
+LOOK_S = 0.25
+POLITE_LOOKS = 8
+"""How often a process is asked to end before it is killed."""
+
+
+def require_weights(folder: Path, settings: LlmSettings) -> None:
+    """Raise InvalidInput for a folder without weights: vLLM would tell its own log so, after a minute."""
+    is_told = "load_format" in settings.vllm_extra_args
+    if not is_told and not any(next(folder.glob(pattern), None) for pattern in WEIGHTS):
+        raise InvalidInput(
+            f"PARLEY_LLM_VLLM_MODEL={settings.vllm_model!r}: there are no weights in {folder} ({', '.join(WEIGHTS)})"
+        )
+
+
+async def loaded_llm(arguments: dict[str, Any]) -> Any:
+    """Return an AsyncLLM whose model is loaded; where the caller is cancelled, its processes are ended first.
+
+    vLLM blocks for as long as the model loads; this process answers its health checks meanwhile.
+    """
+    loading = asyncio.create_task(asyncio.to_thread(_load, arguments), name="vllm-loading")
+    try:
+        return await asyncio.shield(loading)
+    except asyncio.CancelledError:
+        await _abandon(loading)
+        raise
+
+
+async def _abandon(loading: asyncio.Task[Any]) -> None:
+    """Wait for the end of a start, and hasten it: vLLM gives up once its process has gone."""
+    looks = 0
+    while not loading.done():
+        for process in multiprocessing.active_children():
+            process.terminate() if looks < POLITE_LOOKS else process.kill()
+            looks += 1
+        await asyncio.wait({loading}, timeout=LOOK_S)
+    if loading.exception() is None:
+        await asyncio.to_thread(loading.result().shutdown, 0)
+
+
+def _load(arguments: dict[str, Any]) -> Any:
+    structured = library.StructuredOutputsConfig(backend=STRUCTURED_OUTPUTS_BACKEND)
+    engine_args = library.AsyncEngineArgs(structured_outputs_config=structured, **arguments)
+    return library.AsyncLLM.from_engine_args(engine_args)
