@@ -66,9 +66,15 @@ def _fields(record: logging.LogRecord) -> dict[str, Any]:
 
 
 def setup_logging(service: str, level: str, style: str) -> None:
-    """Send the process's logs to standard error, one entry a line, as JSON or as text."""
+    """Send the process's logs to standard error, one entry a line, as JSON or as text.
+
+    DEBUG is for Parley's own loggers. Of other packages, INFO is the least: what they write below it buries the rest
+    (gRPC: hundreds of lines a call) and may hold what was said, or a key.
+    """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_JsonFormatter(service) if style == "json" else _TextFormatter(service))
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(level)
+    root.setLevel(max(logging.INFO, logging.getLevelNamesMapping()[level]))
+    logging.getLogger("services").setLevel(level)
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # at INFO it names the address of every request

@@ -9,7 +9,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 SECRET_WORDS = frozenset({"key", "token", "secret", "password"})
-"""Whole words of a setting's name: `api_key` is a secret, `max_tokens` and `first_token_ms` are none."""
+"""Whole words of a setting's name: `api_key` is a secret, `max_tokens` is none. Nor is a number: `max_key_terms`."""
 URL_CREDENTIALS = re.compile(r"//[^/@\s]+@")
 
 
@@ -35,6 +35,6 @@ class ServiceSettings(BaseSettings):
 
 
 def _redacted(name: str, value: object) -> object:
-    if value and not name.endswith("_ms") and not SECRET_WORDS.isdisjoint(name.split("_")):
+    if value and not isinstance(value, int | float) and not SECRET_WORDS.isdisjoint(name.split("_")):
         return "***"
     return URL_CREDENTIALS.sub("//***@", value) if isinstance(value, str) else value

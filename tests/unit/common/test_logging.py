@@ -17,11 +17,14 @@ log = logging.getLogger("tests.example")
 
 @pytest.fixture(autouse=True)
 def _kept_root() -> Iterator[None]:
-    """Give the root logger back as it was."""
+    """Give the loggers back as they were."""
     root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
+    handlers = root.handlers[:]
+    levels = [(logger, logger.level) for logger in map(logging.getLogger, ("", "services", "httpx"))]
     yield
-    root.handlers[:], root.level = handlers, level
+    root.handlers[:] = handlers
+    for logger, level in levels:
+        logger.setLevel(level)
 
 
 def entries(capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
@@ -79,6 +82,21 @@ def test_levels_below_are_not_logged(capsys: pytest.CaptureFixture[str]) -> None
     log.info("no")
     log.warning("yes")
     assert [entry["message"] for entry in entries(capsys)] == ["yes"]
+
+
+def test_debug_is_of_our_own_and_not_of_other_packages(capsys: pytest.CaptureFixture[str]) -> None:
+    parley_logging.setup_logging("tts", "DEBUG", "json")
+    logging.getLogger("services.example").debug("ours")
+    logging.getLogger("grpc._cython.cygrpc").debug("hundreds of these")
+    logging.getLogger("httpcore.http11").debug("Authorization: Bearer k-123")
+    logging.getLogger("redis.asyncio").info("theirs")
+    assert [entry["message"] for entry in entries(capsys)] == ["ours", "theirs"]
+
+
+def test_addresses_of_requests_are_not_logged(capsys: pytest.CaptureFixture[str]) -> None:
+    parley_logging.setup_logging("tts", "INFO", "json")
+    logging.getLogger("httpx").info("HTTP Request: GET http://127.0.0.1/customers?name=miller")
+    assert entries(capsys) == []
 
 
 def test_text_is_one_line_an_entry_whatever_a_client_sent(capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,6 +13,8 @@ pytestmark = pytest.mark.unit
 class Example(ServiceSettings):
     api_key: str = Field("", description="A secret.")
     max_tokens: int = Field(256, description="No secret, whatever it sounds like.")
+    max_key_terms: int = Field(500, description="Nor is this.")
+    first_token_ms: int = Field(5_000, description="Nor this.")
     redis_url: str = Field("", description="Holds a password.")
 
 
@@ -21,6 +23,8 @@ def test_secrets_are_hidden_and_nothing_else() -> None:
     assert shown["api_key"] == "***"
     assert shown["redis_url"] == "redis://***@cache:6379/0"
     assert shown["max_tokens"] == 256
+    assert shown["max_key_terms"] == 500
+    assert shown["first_token_ms"] == 5_000
     assert shown["host"] == "127.0.0.1"
 
 
