@@ -68,10 +68,10 @@ class Calls:
         meter: CallMeter,
     ) -> None:
         """Hold one call to its end. Raises InvalidInput, NotFound or NotReady where it cannot begin."""
-        if self._is_draining:
-            raise NotReady("this server is about to stop: call again, another will answer")
+        self._refuse_when_draining()
         audio_format = check_format(start.format.sample_rate_hz, start.format.encoding)
         record, is_resumed = await self._record(start)
+        self._refuse_when_draining()  # what began while the record was read: this call would be told by nobody
         setup = self._setup(start, record, is_resumed, audio_format)
         context.session_id.set(record.session_id)
         keeper = Keeper(self._store, lambda: session.store_failed())
@@ -92,27 +92,38 @@ class Calls:
             if not self._live:
                 self._none_live.set()
 
+    def _refuse_when_draining(self) -> None:
+        if self._is_draining:
+            raise NotReady("this server is about to stop: call again, another will answer")
+
     async def _record(self, start: pb.StartConversation) -> tuple[SessionRecord, bool]:
         if not start.session_id:
             return SessionRecord(uuid.uuid4().hex, self._agents.get(start.agent).name), False
         if not _SESSION_ID.fullmatch(start.session_id):
             raise InvalidInput("session_id is none of ours: leave it empty for a new session")
-        await self._take_over(start.session_id)
-        try:
-            record = await self._store.load(start.session_id)
-        except StoreUnavailable as error:
-            raise NotReady(f"{error}; try again, or start a new session") from error
+        record = await self._taken_over(start.session_id)
         if record is None:
             raise NotFound("no session of that id, or its idle time has passed: leave session_id empty for a new one")
         if start.agent and start.agent != record.agent:
             raise InvalidInput(f"the session belongs to agent {record.agent!r}: leave agent empty to resume it")
         return record, True
 
-    async def _take_over(self, session_id: str) -> None:
-        """Where the session is live in another connection, end that one; its record is kept before this goes on."""
-        session = self._live.get(session_id)
-        if session is None:
-            return
+    async def _taken_over(self, session_id: str) -> SessionRecord | None:
+        """Return the record of a session that is live in no other connection any more; None where there is none."""
+        seen: Session | None = None
+        while True:
+            if (live := self._live.get(session_id)) is not None:
+                seen = live
+                await self._end_elsewhere(live)
+            try:
+                record = await self._store.load(session_id)
+            except StoreUnavailable as error:
+                raise NotReady(f"{error}; try again, or start a new session") from error
+            if self._live.get(session_id) in (None, seen):  # otherwise another connection took it while this one read
+                return record
+
+    async def _end_elsewhere(self, session: Session) -> None:
+        """End a session that is live in another connection; its record is kept before this goes on."""
         session.end(CloseReason.RESUMED_ELSEWHERE)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(HANDOVER_S):

@@ -140,6 +140,8 @@ class Session:
     async def _begin(self, requests: AsyncIterator[bytes], running: list[asyncio.Task[None]]) -> None:
         setup = self._setup
         await wait_until_up(self._parts.streams, self._stages.settings.stage_ready_ms)
+        if self._over.is_set():  # ended from outside meanwhile
+            return
         self._outbox.send(self._started())
         self._meter.began(self.agent_name, self._parts.listening.hearing.arrival_s)
         log.info("call started", extra={"agent": self.agent_name, "resumed": setup.is_resumed})
