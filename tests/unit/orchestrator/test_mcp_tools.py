@@ -6,13 +6,9 @@ import json
 from typing import Any
 
 import pytest
-
-from services.orchestrator.tools.base import ToolError
-
-pytest.importorskip("mcp_types")  # a package of its own: parley[mcp]
-
 from mcp_types import CallToolResult, ImageContent, TextContent
 
+from services.orchestrator.tools.base import ToolError
 from services.orchestrator.tools.mcp_tools import check_usable, offered_name, result_json
 
 pytestmark = pytest.mark.unit
