@@ -25,6 +25,7 @@ from bench import (
     machine,
     orchestration,
     overlap,
+    prefill,
     routing,
     sequential,
     speculation,
@@ -54,6 +55,7 @@ BENCHES: dict[str, tuple[Measure, Callable[[Coroutine[Any, Any, dict[str, Any]]]
     "voice_to_voice": (voice_to_voice.measure, asyncio.run),
     "barge_in": (barge_in.measure, asyncio.run),
     "overlap": (overlap.measure, asyncio.run),
+    "prefill": (prefill.measure, asyncio.run),
 }
 """By name: what measures, and on which event loop. uvloop's clock ticks in whole milliseconds, too coarse for a caller
 whose events are timed by it."""
@@ -69,10 +71,11 @@ TABLES: dict[str, Callable[[Mapping[str, Any]], list[tuple[str, Sequence[str], l
     "wording": wording.tables,
     "peers": peers.tables,
     "overlap": overlap.tables,
+    "prefill": prefill.tables,
 }
 """What is told of a result beside its goals: title, columns, rows."""
-ONLY_BY_NAME = ("peers",)
-"""Not measured unless named: they install what others ship."""
+ONLY_BY_NAME = ("peers", "prefill")
+"""Not measured unless named: the one installs what others ship, the other needs an environment with vLLM."""
 _NAMES_HELP = f"one of {', '.join(BENCHES)}; none: all but {', '.join(ONLY_BY_NAME)}"
 _WIDTH = 180
 """Of the tables, where the output is no terminal."""
