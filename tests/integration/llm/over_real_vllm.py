@@ -45,6 +45,7 @@ def pytest_configure() -> None:
     vllm_stand_in.install = lambda: None
     load = loading._load
     loading._load = lambda arguments: _taken(arguments, load)
+    loading._children_but = lambda others: set()  # those that are kept outlive the engine that began them
     os.environ.setdefault("TORCHDYNAMO_DISABLE", "1")  # a compiler of half a minute for a model of milliseconds
     os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")  # on a CPU, "uni" is overruled without it
     for name, value in SETTINGS.items():

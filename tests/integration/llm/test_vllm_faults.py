@@ -68,6 +68,7 @@ async def test_a_start_that_is_left_ends_the_process_that_loads(monkeypatch: pyt
     begun, ended = threading.Event(), threading.Event()
 
     class Process:
+        pid = None
         asked: ClassVar[list[str]] = []
 
         def terminate(self) -> None:
@@ -83,7 +84,7 @@ async def test_a_start_that_is_left_ends_the_process_that_loads(monkeypatch: pyt
         raise RuntimeError("Engine core initialization failed.")
 
     monkeypatch.setattr(vllm_stand_in.AsyncLLM, "from_engine_args", load)
-    monkeypatch.setattr(multiprocessing, "active_children", lambda: [Process()])
+    monkeypatch.setattr(multiprocessing, "active_children", lambda: [Process()] if begun.is_set() else [])
     monkeypatch.setattr("services.llm.engines.vllm.loading.LOOK_S", 0.001)
     engine: LlmEngine = load_engine(ENGINES, "vllm", setting="")(settings())
     starting = asyncio.create_task(engine.start())

@@ -31,6 +31,7 @@ from services.llm.engines.vllm.arguments import engine_arguments, sampling_argum
 from services.llm.engines.vllm.calls import CallForm
 from services.llm.engines.vllm.canary import Canary
 from services.llm.engines.vllm.loading import loaded_llm, require_weights
+from services.llm.engines.vllm.reaper import Reaper
 from services.llm.engines.vllm.requests import Requests
 from services.llm.settings import LlmSettings
 
@@ -83,6 +84,7 @@ class VllmEngine:
         self._llm: Any = None
         self._loaded: _Loaded | None = None
         self._watching: asyncio.Task[None] | None = None
+        self._reaper: Reaper | None = None
         self._probes = 0
 
     @property
@@ -99,8 +101,9 @@ class VllmEngine:
         arguments = engine_arguments(settings, folder)
         require_weights(folder, settings)
         prompts = await asyncio.to_thread(Prompts, folder)
+        self._reaper = await asyncio.to_thread(Reaper)
         try:
-            llm = self._llm = await loaded_llm(arguments)
+            llm = self._llm = await loaded_llm(arguments, self._reaper)
         except (TypeError, ValueError) as error:
             raise InvalidInput(f"vLLM refuses the settings: {error}") from error
         except Exception as error:
@@ -112,7 +115,7 @@ class VllmEngine:
         self._watching = asyncio.create_task(self._watch(canary, requests), name="vllm-canary")
 
     async def close(self) -> None:
-        """Stop watching, then stop the model's process, whatever became of the start.
+        """Stop watching, then stop the model's process, and kill it where it does not; whatever became of the start.
 
         What still runs is the servicer's to close first.
         """
@@ -123,6 +126,9 @@ class VllmEngine:
         llm, self._llm = self._llm, None
         if llm is not None:
             await asyncio.to_thread(llm.shutdown, self._settings.vllm_shutdown_timeout_ms / 1000)
+        reaper, self._reaper = self._reaper, None
+        if reaper is not None:
+            await asyncio.to_thread(reaper.close)
 
     async def wait_dead(self) -> str:
         """Return once the engine can serve no more, with the reason. Raises NotReady where it is not started."""

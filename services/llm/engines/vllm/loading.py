@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 from services.common.errors import InvalidInput
 from services.llm.engines.vllm import library
 from services.llm.engines.vllm.arguments import STRUCTURED_OUTPUTS_BACKEND
+from services.llm.engines.vllm.reaper import Reaper
 from services.llm.settings import LlmSettings
 
 WEIGHTS = ("*.safetensors", "*.bin", "*.pt", "*.gguf")
 LOOK_S = 0.25
 POLITE_LOOKS = 8
 """How often a process is asked to end before it is killed."""
+
+
+def _children_but(others: set[BaseProcess]) -> set[BaseProcess]:
+    return {*multiprocessing.active_children()} - others
 
 
 def require_weights(folder: Path, settings: LlmSettings) -> None:
@@ -27,24 +33,29 @@ def require_weights(folder: Path, settings: LlmSettings) -> None:
         )
 
 
-async def loaded_llm(arguments: dict[str, Any]) -> Any:
+async def loaded_llm(arguments: dict[str, Any], reaper: Reaper) -> Any:
     """Return an AsyncLLM whose model is loaded; where the caller is cancelled, its processes are ended first.
 
-    vLLM blocks for as long as the model loads; this process answers its health checks meanwhile.
+    vLLM blocks for as long as the model loads; this process answers its health checks meanwhile. `reaper` is told of
+    the processes as they come.
     """
+    others = set(multiprocessing.active_children())
     loading = asyncio.create_task(asyncio.to_thread(_load, arguments), name="vllm-loading")
     try:
-        return await asyncio.shield(loading)
+        while not loading.done():
+            await asyncio.wait({loading}, timeout=LOOK_S)
+            reaper.watch(process.pid for process in _children_but(others) if process.pid is not None)
+        return loading.result()
     except asyncio.CancelledError:
-        await _abandon(loading)
+        await _abandon(loading, others)
         raise
 
 
-async def _abandon(loading: asyncio.Task[Any]) -> None:
+async def _abandon(loading: asyncio.Task[Any], others: set[BaseProcess]) -> None:
     """Wait for the end of a start, and hasten it: vLLM gives up once its process has gone."""
     looks = 0
     while not loading.done():
-        for process in multiprocessing.active_children():
+        for process in _children_but(others):
             process.terminate() if looks < POLITE_LOOKS else process.kill()
             looks += 1
         await asyncio.wait({loading}, timeout=LOOK_S)
