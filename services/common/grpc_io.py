@@ -4,6 +4,9 @@ Since 1.7x gRPC does its I/O in a pool of threads (its "event engine"), from whi
 thread of its own: two hops a message. Without it that thread does the I/O itself: half the context switches, about a
 tenth less CPU (docs/measurements.md). A gRPC that no longer knows a name says so in its log and goes on. A program that
 only uses the SDK keeps gRPC as it is.
+
+Its handlers around fork() are switched off. Services fork only to start other programs, where the handlers do nothing
+but put a line of their own into a log of JSON.
 """
 
 import os
@@ -11,3 +14,4 @@ import os
 os.environ.setdefault(
     "GRPC_EXPERIMENTS", "-event_engine_client,-event_engine_listener,-event_engine_for_all_other_endpoints"
 )
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")

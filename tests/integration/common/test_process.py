@@ -25,7 +25,7 @@ DEADLINE_S = 60
 async def process(service: str, **settings: str) -> AsyncIterator[asyncio.subprocess.Process]:
     """Run a service as a process with PARLEY_<SERVICE>_* set; what still runs at the end is killed."""
     variables = {f"PARLEY_{service.upper()}_{name.upper()}": value for name, value in settings.items()}
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("PARLEY_")}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PARLEY_", "GRPC_"))}
     running = await asyncio.create_subprocess_exec(
         sys.executable, "-m", f"services.{service}",
         cwd=ROOT, env=inherited | variables, stderr=asyncio.subprocess.PIPE, stdin=asyncio.subprocess.DEVNULL,
@@ -60,6 +60,15 @@ async def test_a_stage_serves_until_sigterm_and_ends_in_order(stage: str) -> Non
         assert answer.status == health_pb2.HealthCheckResponse.SERVING
         running.send_signal(signal.SIGTERM)
         assert await running.wait() == 0
+
+
+async def test_its_log_is_json_line_by_line_also_where_it_starts_a_program_of_its_own() -> None:
+    async with process("asr", engine="pocketsphinx", port="0") as running:
+        assert running.stderr is not None
+        messages = []
+        while "serving" not in messages:
+            messages.append(json.loads(await running.stderr.readline())["message"])
+    assert messages == ["starting", "engine ready", "serving"]
 
 
 @pytest.mark.parametrize("service", SERVICES)
