@@ -93,9 +93,9 @@ class ToolRunner:
             result = await self._result(tool, call)
             event.status, event.result_json = pb.TOOL_CALL_STATUS_SUCCEEDED, result
             failed = False
-        except ToolError as error:
-            result = json.dumps({"error": str(error)})
-            event.status, event.error = pb.TOOL_CALL_STATUS_FAILED, str(error)
+        except Exception as error:  # a fault of ours, too, is a result: it must not end the call
+            event.status, event.error = pb.TOOL_CALL_STATUS_FAILED, _told_of(error, call.name)
+            result = json.dumps({"error": event.error})
         finally:
             span.end(failed=failed)
             self._keep(tool, call, result)
@@ -121,6 +121,8 @@ class ToolRunner:
             arguments = json.loads(call.arguments_json)
         except ValueError as error:
             raise ToolError(f"the arguments for tool {call.name} are no JSON") from error
+        except RecursionError as error:
+            raise ToolError(f"the arguments for tool {call.name} are nested too deeply") from error
         if not tool.read_only:
             self.ahead.forget()
         try:
@@ -135,7 +137,7 @@ class ToolRunner:
 
     def foresee(self, call: ToolCall) -> None:
         """Take a call that the model would make in an answer that may never be: what changes nothing is begun."""
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(ValueError, RecursionError):
             self.ahead.look_up(call.name, json.loads(call.arguments_json))
 
     async def _within_its_time(self, tool: Tool, request: ToolRequest) -> str:
@@ -149,3 +151,11 @@ class ToolRunner:
         except Exception as error:  # a tool's fault must not end the call
             log.exception("tool failed")
             raise ToolError(f"tool {tool.name} failed: {type(error).__name__}") from error
+
+
+def _told_of(error: Exception, name: str) -> str:
+    """Return what the model and the caller are told of a tool that failed."""
+    if isinstance(error, ToolError):
+        return str(error)
+    log.error("tool failed", exc_info=error)
+    return f"tool {name} failed: {type(error).__name__}"

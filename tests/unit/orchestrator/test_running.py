@@ -52,9 +52,9 @@ class Calendar:
             raise ToolError("the connection broke")
         return "{}"
 
-    async def call(self, name: str) -> None:
+    async def call(self, name: str, arguments_json: str = "{}") -> None:
         """Run a tool to its end."""
-        call = ToolCall(f"c{len(self.tasks)}", name, "{}")
+        call = ToolCall(f"c{len(self.tasks)}", name, arguments_json)
         self.history.add(Message("assistant", "", tool_calls=[call]))
         await asyncio.wait_for(asyncio.gather(*self.runner.start(1, [call])), 5)
 
@@ -77,3 +77,25 @@ async def test_what_was_looked_up_while_a_tool_may_have_changed_it_is_not_told(f
     assert ("error" in desk.told) == fails
     await desk.call("free")
     assert desk.told is False
+
+
+TOO_DEEP = '{"day": ' + "[" * 100_000 + "]" * 100_000 + "}"
+
+
+async def test_arguments_nested_too_deeply_are_a_result_and_not_the_end_of_the_call() -> None:
+    desk = Calendar()
+    await desk.call("free", TOO_DEEP)
+    assert desk.told == {"error": "the arguments for tool free are nested too deeply"}
+    desk.runner.foresee(ToolCall("c9", "free", TOO_DEEP))
+    assert not desk.looked_up.is_set()
+
+
+async def test_a_fault_of_ours_is_a_result_and_not_the_end_of_the_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = Calendar()
+
+    def broken(*_: Any) -> None:
+        raise KeyError("of ours")
+
+    monkeypatch.setattr(desk.runner.ahead, "tool_returned", broken)
+    await desk.call("free")
+    assert desk.told == {"error": "tool free failed: KeyError"}
