@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping
 
 from voice.common.v1 import common_pb2
@@ -26,13 +27,15 @@ from services.orchestrator.sentences import SentenceHooks, Sentences
 from services.orchestrator.speaking_hooks import SpeakingHooks
 from services.orchestrator.speculation import SpeculationBudget
 from services.orchestrator.stages.channels import Stages
-from services.orchestrator.stages.stream import StageError
+from services.orchestrator.stages.stream import StageError, as_stage_error
 from services.orchestrator.stages.tts import Speech, SpeechHooks, tts_config
 from services.orchestrator.timeline import TimedWord
 from services.orchestrator.tools.base import Tool
 from services.orchestrator.tools.replying import ReplyTools
 from services.orchestrator.tracing import CallTrace
 from services.orchestrator.wording.wording import SpokenPhrase
+
+log = logging.getLogger(__name__)
 
 PROGRESS_EVERY_MS = 5_000
 LATELY_MS = 4_000
@@ -182,14 +185,17 @@ class Speaking:
             self._reply = None
             self._hooks.dispatch(ev.PlaybackDone(reply.epoch, reply.close))
             return
-        said = self.sentences.whole(reply, text)
-        reply.said = self._history.add(Message("assistant", said.written))
-        phrase_id = reply.timeline.add_phrase(said.spoken)
-        self._tell_transcript(reply, said.written)
         try:
+            said = self.sentences.whole(reply, text)
+            reply.said = self._history.add(Message("assistant", said.written))
+            phrase_id = reply.timeline.add_phrase(said.spoken)
+            self._tell_transcript(reply, said.written)
             await self.sentences.say(reply, phrase_id, phrase)
         except StageError as error:
             self._fail(reply, error)
+        except Exception as error:  # a fault of ours must not end the call
+            log.exception("fixed sentence failed")
+            self._fail(reply, as_stage_error("orchestrator", error))
         else:
             self.playback.finish()
 

@@ -11,6 +11,7 @@ import yaml
 from voice.orchestrator.v1 import orchestrator_pb2 as pb
 
 from services.orchestrator.agent import Agent
+from services.orchestrator.sentences import Sentences
 from tests.support.caller import LISTENING, SILENCE, SPEAKING, SPEECH, Caller, calling, start_of
 from tests.support.stack import AGENT, stack
 
@@ -199,3 +200,18 @@ async def test_a_turn_detector_that_fails_does_not_hang_the_call(tmp_path: Path,
         await caller.audio(SPEECH, 30)
         error = await caller.kind("error")
         assert error.stage == "turn"
+
+
+async def test_a_fault_of_ours_in_a_fixed_sentence_does_not_end_the_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_: Any) -> None:
+        monkeypatch.undo()
+        raise KeyError("of ours")
+
+    monkeypatch.setattr(Sentences, "say", broken)
+    async with stack(tmp_path, orchestrator=QUICK) as parts, calling(parts.channel, greeted=False) as caller:
+        assert (await caller.kind("error")).stage == "orchestrator"
+        assert (await caller.kind("turn_summary")).outcome == "failed: orchestrator"
+        since = await typed(caller, "hello")
+        assert (await caller.kind("turn_summary", since)).outcome == ""
