@@ -168,6 +168,11 @@ class Hearing:
         self._closed_at_bytes = self._total_bytes
         self._take_asr_pending()
 
+    @property
+    def open_epoch(self) -> int:
+        """The turn whose utterance the recogniser is fed; 0 where it is fed none."""
+        return self._epoch
+
     # --- a new stream to a listener -----------------------------------------------------------------------------------
 
     def replay_asr(self) -> Iterable[bytes]:

@@ -81,6 +81,8 @@ class Listening:
         feeds = Feeds(turn_audio=self.turn.send_audio, asr_audio=self.asr.send_audio, asr_control=self.asr.send)
         self.hearing = Hearing(audio_format, feeds)
         self._told: tuple[int, str, bool] = (0, "", False)
+        self._newest_text = b""
+        """What the turn detector was told of the open utterance's words, serialised."""
         self._epoch = 0
         self._agent_speaks = False
         self._hears_echo = False
@@ -116,6 +118,8 @@ class Listening:
     def _replay_turn(self) -> Iterable[bytes]:
         yield self._agent_state(self._epoch)
         yield from self.hearing.replay_turn()
+        if self._newest_text and self._told[0] == self.hearing.open_epoch:
+            yield self._newest_text  # behind the audio that it is the text of
 
     # --- recogniser ---------------------------------------------------------------------------------------------------
 
@@ -140,7 +144,8 @@ class Listening:
         if text and told != self._told:
             self._told = told
             self._epoch = max(self._epoch, epoch)
-            self.turn.send(hypothesis_update(text, hypothesis, epoch, self._uses_grammar))
+            self._newest_text = hypothesis_update(text, hypothesis, epoch, self._uses_grammar)
+            self.turn.send(self._newest_text)
         if hypothesis.is_final:
             self._hooks.dispatch(ev.FinalHeard(epoch, hypothesis.finalize_id, hypothesis.text))
         elif hypothesis.text:
@@ -178,6 +183,7 @@ class Listening:
             case "end_of_turn":
                 dispatch(ev.EndOfTurn(response.end_of_turn.speech_ms))
             case "turn_resumed":
+                self._newest_text = b""  # it says nothing of what is being added
                 dispatch(ev.TurnResumed())
             case "interruption":
                 dispatch(ev.Interruption())

@@ -147,6 +147,32 @@ def test_the_turn_detector_is_told_what_the_agent_asked_for_once_it_is_silent(mo
     assert again.expects == turn_pb2.EXPECTED_ANSWER_PHONE_NUMBER
 
 
+def test_a_new_turn_detector_stream_is_told_the_words_of_the_open_utterance(monkeypatch: pytest.MonkeyPatch) -> None:
+    ears, recogniser, detector = listen(monkeypatch, AGENT, lambda response: response.hypothesis.text)
+
+    def words_told_anew() -> list[str]:
+        told = [turn_pb2.DetectRequest.FromString(raw) for raw in detector.hooks.replay()]
+        return [one.hypothesis.text for one in told if one.HasField("hypothesis")]
+
+    def heard(text: str, epoch: int) -> None:
+        said = asr_pb2.Hypothesis(text=text)
+        recogniser.hooks.on_response(asr_pb2.RecognizeResponse(turn_epoch=epoch, hypothesis=said).SerializeToString())
+
+    ears.hearing.open_utterance(1, 0)
+    assert words_told_anew() == []
+    heard("book an", 1)
+    heard("book an appointment", 1)
+    assert words_told_anew() == words_told_anew() == ["book an appointment"]
+    ears.hearing.close_utterance()
+    assert words_told_anew() == []
+    ears.hearing.open_utterance(2, 0)
+    assert words_told_anew() == []
+    heard("on tuesday", 2)
+    resumed = turn_pb2.DetectResponse(turn_resumed=turn_pb2.TurnResumed())
+    detector.hooks.on_response(resumed.SerializeToString())
+    assert words_told_anew() == []  # they say nothing of what is being added
+
+
 @pytest.mark.parametrize("adapts", [True, False])
 def test_the_turn_detector_learns_unless_the_agent_says_no(monkeypatch: pytest.MonkeyPatch, adapts: bool) -> None:
     agent = AGENT.model_copy(update={"turn": Turns(adapts=adapts)})
