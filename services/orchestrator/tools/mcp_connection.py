@@ -44,6 +44,8 @@ CLOSE_S = 8.0
 UP_AGAIN_S = 2.0
 """How long a call waits for a server that is being connected again; nothing has been sent to it by then."""
 FIRST_BACKOFF_S, MAX_BACKOFF_S = 0.5, 30.0
+LISTEN_AGAIN_S = 5.0
+"""How soon a server that ended a subscription to its changes is asked for them again."""
 STEADY_S = 2.0
 """A connection that lasted this long is made again at once when it is lost; any other after a pause."""
 MAX_PAGES = 20
@@ -175,17 +177,27 @@ class McpConnection:
             await asyncio.gather(watching, return_exceptions=True)
 
     async def _watch(self, client: Client) -> None:
-        """Hear of changes from a server of a protocol that has to be asked for them."""
+        """Hear of changes from a server of a protocol that has to be asked for them, for as long as it is connected."""
         capability = client.server_capabilities.tools
         if capability is None or not capability.list_changed:
             return
         try:
-            async with client.listen(tools_list_changed=True) as changes:
-                async for _ in changes:
-                    self._is_stale.set()
+            is_first = True
+            while True:
+                async with client.listen(tools_list_changed=True) as changes:
+                    if not is_first:
+                        self._is_stale.set()  # of what changed meanwhile nobody told
+                    async for _ in changes:
+                        self._is_stale.set()
+                is_first = False
+                await asyncio.sleep(LISTEN_AGAIN_S)  # the server ended it, and stays connected
         except ListenNotSupportedError:
             return  # an older protocol: `_on_message` is told unasked
         except (MCPError, SubscriptionLost, *_BROKEN):
+            self._is_lost.set()
+        except Exception as error:  # of whatever library: changes that nobody hears of must not be the end of it
+            reason = type(first_cause(error)).__name__
+            log.warning("tool server tells no changes", extra={"server": self._server.name, "reason": reason})
             self._is_lost.set()
 
     async def _on_message(self, message: IncomingMessage) -> None:

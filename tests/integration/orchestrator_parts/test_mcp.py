@@ -10,6 +10,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from services.common.errors import InvalidInput
 from services.orchestrator.agent import Agent
 from services.orchestrator.tools import mcp_connection, mcp_servers
 from services.orchestrator.tools.base import MAX_RESULT_BYTES, Tool, ToolError, ToolRequest
+from services.orchestrator.tools.mcp_connection import McpConnection
 from services.orchestrator.tools.mcp_servers import McpServers
 from tests.unit.house.tree import ROOT
 
@@ -240,3 +242,52 @@ async def test_without_the_sdk_an_agent_that_needs_it_is_refused(monkeypatch: py
     with pytest.raises(InvalidInput, match=r"'tests' needs a package that is not installed: parley\[mcp\]"):
         McpServers([by_command()])
     McpServers([Agent(name="desk", prompt="p")])
+
+
+class Listened:
+    """Stands in for a client whose server ends the first subscription to its changes, or whose library fails."""
+
+    def __init__(self, failure: Exception | None) -> None:
+        self.server_capabilities = SimpleNamespace(tools=SimpleNamespace(list_changed=True))
+        self.failure = failure
+        self.subscriptions = 0
+        self.is_listened_to = asyncio.Event()
+
+    @asynccontextmanager
+    async def listen(self, **_: Any) -> AsyncIterator[AsyncIterator[object]]:
+        self.subscriptions += 1
+        yield self.changes()
+
+    async def changes(self) -> AsyncIterator[object]:
+        if self.subscriptions > 1:
+            self.is_listened_to.set()
+            await asyncio.Event().wait()
+        if self.failure is not None:
+            raise self.failure
+        no_change: tuple[object, ...] = ()
+        for change in no_change:
+            yield change
+
+
+async def watched(client: Any) -> tuple[McpConnection, asyncio.Task[None]]:
+    connection = McpConnection(agent(command="x").mcp[0])
+    return connection, asyncio.create_task(connection._watch(client))
+
+
+async def test_a_server_that_ends_a_subscription_is_asked_again_and_for_what_changed_meanwhile(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(mcp_connection, "LISTEN_AGAIN_S", 0)
+    client = Listened(None)
+    connection, watching = await watched(client)
+    async with asyncio.timeout(DEADLINE_S):
+        await client.is_listened_to.wait()
+    assert (connection._is_stale.is_set(), connection._is_lost.is_set()) == (True, False)
+    watching.cancel()
+
+
+async def test_changes_that_cannot_be_heard_of_cost_the_connection_and_not_every_later_change() -> None:
+    connection, watching = await watched(Listened(KeyError("of a library")))
+    async with asyncio.timeout(DEADLINE_S):
+        await watching
+    assert connection._is_lost.is_set()
