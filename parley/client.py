@@ -96,6 +96,7 @@ class Conversation:
         self._wake = asyncio.Event()
         self._ended = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._writes: set[asyncio.Task[None]] = set()
 
     @overload
     def tool(self, handler: Handler) -> Handler: ...
@@ -336,13 +337,20 @@ class Conversation:
             raise CallMisused("the call has not started: use `async with Conversation(...) as call`")
         if self.has_ended:
             raise self._failure or CallMisused("the call has ended: nothing can be sent any more")
+        writing = asyncio.create_task(self._write_whole(raw), name="write")
+        self._writes.add(writing)
+        writing.add_done_callback(self._writes.discard)
         try:
-            async with self._writing:  # gRPC takes one message at a time
-                await self._stream.write(raw)
+            await asyncio.shield(writing)
         except (grpc.aio.AioRpcError, asyncio.InvalidStateError) as error:
             if asyncio.current_task() not in self._tasks:
                 await self._ended.wait()  # the receiver sees the same end, and knows why
             raise self._failure or CallMisused("the call has ended: nothing can be sent any more") from error
+
+    async def _write_whole(self, raw: bytes) -> None:
+        """Write a message, in a task that is not cancelled with whoever sends it: grpc.aio would end the whole call."""
+        async with self._writing:  # gRPC takes one message at a time
+            await self._stream.write(raw)
 
     def _fail(self, error: CallError) -> None:
         self._failure = self._failure or error
@@ -358,7 +366,7 @@ class Conversation:
         running = list(self._tasks)
         for task in running:
             task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        await asyncio.gather(*running, *self._writes, return_exceptions=True)
         if self._channel is not None:
             await self._channel.close()
 

@@ -334,6 +334,27 @@ async def test_leaving_the_call_hangs_up_and_leaves_no_task_behind() -> None:
         assert not {task.get_name() for task in asyncio.all_tasks() - before} & {"receive", "playback", "microphone"}
 
 
+async def test_who_gives_up_sending_does_not_end_the_call() -> None:
+    gave_up = asyncio.Event()
+
+    async def script(line: Line) -> None:
+        await line.begin()
+        await gave_up.wait()  # until then nothing is read, and writes come to wait
+        await line.control("end")
+        await line.ended()
+
+    async def send_on(call: Conversation) -> None:
+        while True:
+            await call.send_audio(tone(1000))
+
+    async with scripted(script) as (_, target), Conversation(target, agent="desk") as call:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(send_on(call), 0.5)
+        gave_up.set()
+        await call.end()
+        await until(call, events.Ended)
+
+
 async def test_what_is_said_into_a_call_that_ends_is_an_error_not_a_hang() -> None:
     async def script(line: Line) -> None:
         await line.begin()
