@@ -28,12 +28,13 @@ from bench.stats import percentile, spread
 
 PROMPTS = (500, 1500, 3000)
 """Tokens of what is known before the caller speaks: half of it system prompt, half conversation."""
-ROUNDS, QUICK_ROUNDS = 12, 2
+ROUNDS, QUICK_ROUNDS = 8, 2
 SAID = 12
 """Words of the caller's last message, which nobody can know ahead."""
 ANSWER_S = 120.0
 START_DEADLINE_S = 600.0
-WAYS = ("prefilled", "cold")
+WAYS = ("prefilled", "continued", "cold")
+"""Continued: the turn before was asked, and nothing was prefilled since, so that vLLM finds what it kept of that."""
 
 
 async def measure(*, quick: bool = False) -> dict[str, Any]:
@@ -49,7 +50,7 @@ async def measure(*, quick: bool = False) -> dict[str, Any]:
         grpc.aio.insecure_channel(stack.target("llm")) as channel,
     ):
         asker = Asker(channel, known_words(), random.Random(0))
-        await asker.first_token(PROMPTS[0], is_prefilled=True)  # kernels are made by the first that needs them
+        await asker.first_token(PROMPTS[0], "prefilled")  # kernels are made by the first that needs them
         rounds = QUICK_ROUNDS if quick else ROUNDS
         runs = [await _compare(asker, tokens, rounds) for tokens in PROMPTS]
     return {"vllm": version, "runs": runs}
@@ -96,18 +97,24 @@ class Asker:
         self._rng = rng
         self._words = words
 
-    async def first_token(self, tokens: int, *, is_prefilled: bool) -> dict[str, float]:
+    async def first_token(self, tokens: int, way: str) -> dict[str, float]:
         """Return how long a new conversation's first token took, and what of its prompt was found, in ms and tokens."""
         known = self._conversation(tokens)
         said = llm_pb2.ChatMessage(role=llm_pb2.CHAT_ROLE_USER, content=self._text(SAID))
         figures: dict[str, float] = {}
-        if is_prefilled:
+        if way == "prefilled":
             began_s = time.perf_counter()
             request = llm_pb2.PrefillRequest(config=llm_pb2.GenerateConfig(session_id="bench", messages=known))
             await self._stub.Prefill(request, timeout=ANSWER_S)
             figures["prefill_ms"] = (time.perf_counter() - began_s) * 1000
+        if way == "continued":
+            await self._ask(known[:-1])
+        return figures | await self._ask([*known, said])
+
+    async def _ask(self, messages: Sequence[llm_pb2.ChatMessage]) -> dict[str, float]:
+        figures: dict[str, float] = {}
         sampling = llm_pb2.Sampling(max_tokens=2, temperature=0)
-        config = llm_pb2.GenerateConfig(session_id="bench", messages=[*known, said], sampling=sampling)
+        config = llm_pb2.GenerateConfig(session_id="bench", messages=messages, sampling=sampling)
         began_s = time.perf_counter()
         call = self._stub.Generate(timeout=ANSWER_S)
         await call.write(llm_pb2.GenerateRequest(config=config))
@@ -135,7 +142,7 @@ async def _compare(asker: Asker, tokens: int, rounds: int) -> dict[str, Any]:
     found: dict[str, list[dict[str, float]]] = {way: [] for way in WAYS}
     for number in range(rounds):
         for way in WAYS if number % 2 else reversed(WAYS):
-            found[way].append(await asker.first_token(tokens, is_prefilled=way == "prefilled"))
+            found[way].append(await asker.first_token(tokens, way))
     first = {way: [one["first_ms"] for one in found[way]] for way in WAYS}
     return {
         "tokens": tokens,
@@ -143,8 +150,7 @@ async def _compare(asker: Asker, tokens: int, rounds: int) -> dict[str, Any]:
         "cached_tokens": {way: percentile([one["cached_tokens"] for one in found[way]], 50) for way in WAYS},
         "first_token": {way: spread(first[way], digits=1) for way in WAYS},
         "prefill_itself": spread([one["prefill_ms"] for one in found["prefilled"]], digits=1),
-        "ratio": round(percentile(first["prefilled"], 50) / percentile(first["cold"], 50), 3),
-        "pairs": [round(mine / other, 3) for mine, other in zip(first["prefilled"], first["cold"], strict=True)],
+        "ratio": {way: round(percentile(first["prefilled"], 50) / percentile(first[way], 50), 3) for way in WAYS[1:]},
     }
 
 
@@ -153,21 +159,18 @@ def tables(result: Mapping[str, Any]) -> list[tuple[str, Sequence[str], list[lis
     rows = [
         [
             f"{run['prompt_tokens']:.0f}",
-            f"{run['cached_tokens']['prefilled']:.0f} / {run['cached_tokens']['cold']:.0f}",
+            " / ".join(f"{run['cached_tokens'][way]:.0f}" for way in WAYS),
             *(" / ".join(f"{run['first_token'][way][name]:.0f}" for name in ("p50_ms", "p95_ms")) for way in WAYS),
-            f"{run['ratio']:.2f}",
-            f"{min(run['pairs']):.2f} to {max(run['pairs']):.2f}",
+            *(f"{run['ratio'][way]:.2f}" for way in WAYS[1:]),
             f"{run['prefill_itself']['p50_ms']:.0f}",
         ]
         for run in result["runs"]
     ]
     columns = (
         "prompt, tokens",
-        "cached on / off",
-        "first token on, p50 / p95 ms",
-        "off",
-        "ratio",
-        "pairs",
-        "Prefill ms",
+        "cached",
+        *(f"{way}, p50 / p95 ms" for way in WAYS),
+        *(f"ratio to {way}" for way in WAYS[1:]),
+        "Prefill itself, ms",
     )
     return [(f"prompts computed ahead ({result['vllm']})", columns, rows)]
