@@ -11,8 +11,9 @@ from enum import Enum, auto
 from functools import cache
 
 from services.turn.languages import primary, words_in
-from services.turn.languages.words import listed
-from services.turn.languages.words import tokens_of as tokens_in
+from services.turn.languages.english import ENGLISH_ANSWERS
+from services.turn.languages.words import ends_with, listed
+from services.turn.languages.words import tokens_of as words_of
 
 
 class Reading(Enum):
@@ -33,12 +34,12 @@ class Reading(Enum):
 _CONJUNCTIONS = listed("and or but because if when while whether than although though unless until plus then")
 _DETERMINERS = listed("a an the my your our their its every another some any")
 _PREPOSITIONS = listed("of to for with at from in on about by into between after before during under without near via")
-FILLERS = listed("um uh er erm uhm hmm hm eh")
 _AUXILIARIES = listed("is are was were am be will would could should can may might must shall do does did has have had")
 _CONTRACTIONS = listed(
     "i'm i'd i'll i've we're we'd we'll we've you're they're he's she's let's it's that's there's what's"
 )
 _DANGLING = listed("i we want wants need needs like please-can double triple says called named plus")
+_NEVER_LAST = _CONJUNCTIONS | _DETERMINERS | ENGLISH_ANSWERS.fillers | _CONTRACTIONS | _DANGLING
 _DANGLING_PHRASES = (
     "you know", "i mean", "let me see", "let me think", "let me check", "hold on", "one second", "a second", "tell me",
     "send me", "give me", "show me", "get me", "bring me",
@@ -48,8 +49,6 @@ _DANGLING_PHRASES = (
 _SHORT_ANSWER_SUBJECTS = listed("it he she that this there i you we they yes no one what which who how where")
 _QUESTION_WORDS = listed("what who whom where which when why how")
 _BEFORE_AM = _QUESTION_WORDS | {"i", "and", "so", "but"}
-_DIGITS = listed("zero oh one two three four five six seven eight nine")
-_TIMES = {"double": 2, "triple": 3}
 _OPEN_DIGITS = range(2, 10)
 """Digits in a row that read as a number still being told; ten are a telephone number."""
 
@@ -82,14 +81,14 @@ def tokens_of(text: str) -> list[str]:
     return _TOKEN.findall(_HALF_DAY.sub(r"\1m", text.lower().replace("\u2019", "'")))
 
 
+def tokens_in(text: str, language: str) -> list[str]:
+    """Return the words of `text`, as they are read in the language of a BCP 47 tag."""
+    return tokens_of(text) if is_english(language) else words_of(text)
+
+
 def is_english(language: str) -> bool:
     """Return whether the English rules are for this BCP 47 tag; none given is English."""
     return primary(language) in ("", "en")
-
-
-def _ends_with(tokens: list[str], phrase: str) -> bool:
-    ending = phrase.split()
-    return tokens[-len(ending) :] == ending
 
 
 def read(text: str, language: str = "en") -> Reading:
@@ -115,7 +114,7 @@ def read(text: str, language: str = "en") -> Reading:
 
 
 def _read_by_table(text: str, language: str) -> Reading:
-    words_known, tokens = words_in(language), tokens_in(text)
+    words_known, tokens = words_in(language), words_of(text)
     if not tokens:
         return Reading.UNKNOWN
     if text.endswith(("?", "!")) or (words_known and words_known.is_complete(tokens)):
@@ -128,9 +127,7 @@ def _read_by_table(text: str, language: str) -> Reading:
 
 
 def _is_complete(tokens: list[str]) -> bool:
-    if all(token in _COMPLETE_ALONE for token in tokens):
-        return True
-    return any(_ends_with(tokens, phrase) for phrase in _COMPLETE_ENDINGS)
+    return all(token in _COMPLETE_ALONE for token in tokens) or ends_with(tokens, _COMPLETE_ENDINGS)
 
 
 def _is_unfinished(tokens: list[str]) -> bool:
@@ -141,9 +138,7 @@ def _is_unfinished(tokens: list[str]) -> bool:
         return False
     if last in _AUXILIARIES:  # "yes it is" is whole, "my name is" is not
         return len(tokens) < 2 or (tokens[-2] not in _SHORT_ANSWER_SUBJECTS and not _embeds_question(tokens))
-    if last in _CONJUNCTIONS or last in _DETERMINERS or last in FILLERS or last in _CONTRACTIONS or last in _DANGLING:
-        return True
-    return any(_ends_with(tokens, phrase) for phrase in _DANGLING_PHRASES)
+    return last in _NEVER_LAST or ends_with(tokens, _DANGLING_PHRASES)
 
 
 def _embeds_question(tokens: list[str]) -> bool:
@@ -152,39 +147,11 @@ def _embeds_question(tokens: list[str]) -> bool:
     return bool(asked) and asked[-1] > 0 and tokens[asked[-1] + 1] not in _AUXILIARIES
 
 
-def digits_in(token: str) -> int:
-    """Return how many digits one word is: "five" is one, "555-1234" seven, "table" none."""
-    if token in _DIGITS:
-        return 1
-    joined = token.replace("-", "")
-    return len(joined) if joined.isdecimal() else 0
-
-
-def is_letter(token: str) -> bool:
-    """Return whether one word may be a letter being spelled."""
-    return len(token) == 1 and token.isalpha()
-
-
-def digits_at_end(tokens: list[str]) -> int:
-    """Return how many digits the text ends with: "double five one" and "551" are three."""
-    count = 0
-    for position in range(len(tokens) - 1, -1, -1):
-        digits = digits_in(tokens[position])
-        if not digits and tokens[position] not in _TIMES:
-            break
-        count += digits * (_TIMES.get(tokens[position - 1], 1) if position else 1)
-    return count
-
-
-def letters_at_end(tokens: list[str]) -> int:
-    """Return how many letters in a row the text ends with, as in "s m i t"."""
-    return next((count for count, token in enumerate(reversed(tokens)) if not is_letter(token)), len(tokens))
-
-
 def _is_read_out(tokens: list[str]) -> bool:
     """Return whether the text ends in digits or letters that are being told one by one."""
-    in_a_row = len(tokens) >= 2 and digits_in(tokens[-2]) > 0
-    return (in_a_row and digits_at_end(tokens) in _OPEN_DIGITS) or letters_at_end(tokens) >= 2
+    in_a_row = len(tokens) >= 2 and ENGLISH_ANSWERS.figures_in(tokens[-2]) > 0
+    is_number = in_a_row and ENGLISH_ANSWERS.figures_at_end(tokens) in _OPEN_DIGITS
+    return is_number or ENGLISH_ANSWERS.letters_at_end(tokens) >= 2
 
 
 def beyond_backchannels(text: str, language: str = "en") -> list[str]:
@@ -196,9 +163,9 @@ def beyond_backchannels(text: str, language: str = "en") -> list[str]:
     if is_english(language):
         tokens, phrases, listening = tokens_of(text), _BACKCHANNEL_PHRASES, _BACKCHANNEL_WORDS
     elif (known := words_in(language)) is not None:
-        tokens, phrases, listening = tokens_in(text), known.backchannel_phrases, known.backchannel_words
+        tokens, phrases, listening = words_of(text), known.backchannel_phrases, known.backchannel_words
     else:
-        return tokens_in(text)
+        return words_of(text)
     rest = _any_of(phrases).sub(" ", " ".join(tokens))
     return [word for word in rest.split() if word not in listening]
 

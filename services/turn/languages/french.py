@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+
+from services.turn.languages.answers import SAID_APART, AnswerWords, PhoneLength, spelled
 from services.turn.languages.words import LanguageWords, listed
 
 FRENCH = LanguageWords(
@@ -40,4 +43,66 @@ FRENCH = LanguageWords(
         "oui ouais mhm mm mmm hm hum ah oh ok okay d'accord bien bon voilà exact exactement super parfait entendu euh"
     ),
     backchannel_phrases=("je vois", "je comprends", "ça marche", "bien sûr", "tout à fait", "très bien", "je sais"),
+)  # fmt: skip
+
+_UNITS = "un une deux trois quatre cinq six sept huit neuf"
+_TEENS = "dix onze douze treize quatorze quinze seize"
+_TENS = "vingt trente quarante cinquante septante huitante octante nonante"
+_SIXTIES = "soixante quatrevingt"
+_UNIT, _TEEN, _TEN, _SIXTY = ("|".join(words.split()) for words in (_UNITS, _TEENS, _TENS, _SIXTIES))
+_UNDER_100 = rf"00|{_SIXTY}|{_TEN}|{_TEEN}|{_UNIT}"
+
+FRENCH_ANSWERS = AnswerWords(
+    figures={"zéro": 1, "mille": 4, "cent": 3, "cents": 3} | dict.fromkeys(_UNITS.split(), 1)
+    | dict.fromkeys(f"{_TEENS} {_TENS} {_SIXTIES}".split(), 2),
+    times={"double": 2, "triple": 3},
+    phone=PhoneLength(least=9, whole=10, abroad=1),  # five pairs; nine figures in Belgium
+    fillers=listed("euh heu hum hmm ben bah hein"),
+    yes_no=listed("oui non si ouais exact exactement voilà correct ok okay volontiers absolument parfaitement"),
+    hedged=frozenset(
+        {"peut-être", "peut-être bien", "probablement", "sans doute", "ça dépend", "parfois", "des fois", "pas encore",
+         "pas vraiment", "pas trop", "pas aujourd'hui", "pas maintenant", "pas du tout", "pas spécialement",
+         "je pense", "je crois", "je pense que oui", "je pense que non", "je crois que non", "je suppose", "les deux",
+         "ni l'un ni l'autre", "aucun des deux", "ça me va", "ça marche", "allez-y", "je veux bien", "je ne sais pas",
+         "je sais pas", "pourquoi pas", "moi oui", "toujours"}
+    ),
+    assent=listed(
+        "oui ouais d'accord ok okay bien sûr certainement volontiers bonjour merci alors très parfait entendu voilà "
+        "un instant moment une seconde s'il vous plaît attendez tout à fait"
+    ),
+    denial=listed("non pas aucun aucune oublié"),
+    name_lead=listed("oui d'accord je m'appelle suis c'est mon nom prénom est moi le la à au de monsieur madame"),
+    numbers=listed(f"zéro {_UNITS} {_TEENS} {_TENS} {_SIXTIES} vingts cent cents mille couple douzaine dizaine"),
+    open_numbers=listed(f"{_TENS} {_SIXTIES} vingts cent cents mille"),
+    articles=("un", "une"),
+    at=("arobase", "arrobase", "arobas", "at"),
+    dot="point",
+    months=listed(
+        "janvier février mars avril mai juin juillet août septembre octobre novembre décembre"
+    ),
+    days=re.compile(rf"premier|1er|\d+|{_UNIT}|{_TEEN}|{_TEN}"),
+    half_dates=listed("mille prochain"),
+    broken_dates=listed("moins vers entre"),
+    before_day=listed("le"),
+    whole_time=re.compile(
+        r"(?:.* )?(?:heures?|\d+ ?h(?:\d\d)?|et demie?|(?:et|moins le) quart|heures? pile|midi|minuit|du matin|"
+        r"de l'après-midi|du soir|ce soir|n'importe quand|dès que possible|le plus tôt possible)"
+    ),
+    streets=re.compile("rue|avenue|boulevard|place|allée|chemin|impasse|route|quai|cours|square|passage"),
+    street_name_words=3,
+    is_number_first=True,
+    rewrites=(
+        SAID_APART,
+        spelled("comme"),
+        (re.compile(r"\bquatre[- ]vingts?\b"), "quatrevingt"),
+        (re.compile(rf"\b(?:{_SIXTY})[- ](?:et[- ])?(?:dix[- ](?:sept|huit|neuf)|{_TEEN}|{_UNIT})\b"), "00"),
+        (re.compile(rf"\b(?:(?:{_TEN})[- ](?:et[- ])?(?:{_UNIT})|dix[- ](?:sept|huit|neuf))\b"), "00"),
+        (re.compile(rf"\b(?:(?:{_UNIT})[- ])?cents?[- ](?:{_UNDER_100})\b|\b(?:{_UNIT})[- ]cents?\b"), "000"),
+    ),
+    letters=listed("double-v hache zède esperluette"),
+    goes_on=listed(
+        "double triple plus comme indicatif numéro tiret point slash barre rue avenue boulevard place allée chemin "
+        "impasse bâtiment"
+    ),
+    postcode_figures=5,
 )  # fmt: skip

@@ -7,8 +7,8 @@ left out. English, which has rules of its own, is in `services/turn/text.py`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 
 OPEN_NUMBERS = range(2, 10)
 """Numbers in a row that read as one still being told."""
@@ -23,6 +23,16 @@ def listed(text: str) -> frozenset[str]:
 def tokens_of(text: str) -> list[str]:
     """Return the words of `text` in lower case, without punctuation."""
     return _TOKEN.findall(text.lower().replace("\u2019", "'"))
+
+
+def ends_with(tokens: list[str], phrases: tuple[str, ...]) -> bool:
+    """Return whether the words end with one of the phrases."""
+    return f" {' '.join(tokens)}".endswith(_endings(phrases))
+
+
+@cache
+def _endings(phrases: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(f" {phrase}" for phrase in phrases)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +60,7 @@ class LanguageWords:
 
     def is_complete(self, tokens: list[str]) -> bool:
         """Return whether the words are a whole answer, request or farewell."""
-        return all(token in self.complete_alone for token in tokens) or _ends_with(tokens, self.complete_endings)
+        return all(token in self.complete_alone for token in tokens) or ends_with(tokens, self.complete_endings)
 
     def is_unfinished(self, tokens: list[str]) -> bool:
         """Return whether the words break off where more must come."""
@@ -60,7 +70,7 @@ class LanguageWords:
             return not is_short_answer and tokens[0] not in self.question_words
         if last in self.dangling:
             return True
-        return _ends_with(tokens, self.dangling_phrases) and not _ends_with(tokens, self.not_dangling)
+        return ends_with(tokens, self.dangling_phrases) and not ends_with(tokens, self.not_dangling)
 
     def is_read_out(self, tokens: list[str]) -> bool:
         """Return whether the words end in numbers that are being told one by one."""
@@ -73,8 +83,3 @@ class LanguageWords:
         return all(
             part.isdecimal() or part in self.numbers or part.endswith(self.number_endings) for part in token.split("-")
         )
-
-
-def _ends_with(tokens: list[str], phrases: Iterable[str]) -> bool:
-    text = f" {' '.join(tokens)}"
-    return any(text.endswith(f" {phrase}") for phrase in phrases)
