@@ -48,7 +48,7 @@ def test_what_was_cut_off_before_the_question_asks_for_nothing() -> None:
     assert expected_answer("Thank you. And what is", "en") is Expected.ANYTHING
 
 
-@pytest.mark.parametrize(("said", "language"), [("", "en"), ("  ", "en"), ("Wie ist Ihre Telefonnummer?", "de-DE")])
+@pytest.mark.parametrize(("said", "language"), [("", "en"), ("  ", "en"), ("Qual è il suo numero?", "it-IT")])
 def test_where_nothing_was_said_or_the_language_has_no_table_nothing_is_known(said: str, language: str) -> None:
     assert expected_answer(said, language) is Expected.UNSPECIFIED
 
