@@ -55,7 +55,9 @@ def load_sounddevice() -> ModuleType:
     try:
         import sounddevice
     except ModuleNotFoundError:
-        raise CallError("microphone and speaker need the package sounddevice: pip install 'parley[talk]'") from None
+        raise CallError(
+            "microphone and speaker need the package sounddevice: pip install -e '.[talk]' in the checkout"
+        ) from None
     except OSError as error:
         raise CallError(
             f"sounddevice finds no PortAudio ({error}): apt install libportaudio2, or your system's"

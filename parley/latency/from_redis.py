@@ -23,7 +23,7 @@ def turns_of_redis(url: str, *, session_id: str = "", since_s: float | None = No
     try:
         import redis
     except ImportError as error:
-        raise LatencyError("the redis package is missing: pip install 'parley[orchestrator]'") from error
+        raise LatencyError("the redis package is missing: pip install -e '.[orchestrator]' in the checkout") from error
     found: dict[tuple[str, int], Turn] = {}
     others: set[tuple[str, int]] = set()
     try:

@@ -15,7 +15,7 @@ from parley.models.catalogue import MAIN, Model, Source
 DEFAULT_ENDPOINT = "https://huggingface.co"
 LISTING_TIMEOUT_S = 30.0
 """A list of 2,000 files takes the hub a second or two."""
-EXTRA = "huggingface_hub is not installed: pip install 'parley[models]'"
+EXTRA = "huggingface_hub is not installed: pip install -e '.[models]' in the checkout"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,11 @@ from typing import Any
 from services.common.errors import InvalidInput
 
 
+def how_to_install(extra: str) -> str:
+    """Return the command that adds an extra. Never by name: on package indexes `parley` is a stranger's."""
+    return f"pip install -e '.[{extra}]' in the checkout"
+
+
 def load_engine(engines: Mapping[str, str], name: str, *, setting: str) -> Any:
     """Return the engine class that `name` stands for in a service's ENGINES table ("name" -> "module:Class").
 
@@ -25,6 +30,6 @@ def load_engine(engines: Mapping[str, str], name: str, *, setting: str) -> Any:
             raise  # the table, or the engine itself, names a module of ours that does not exist
         stage = module_name.split(".")[1]
         raise InvalidInput(
-            f"{setting}={name!r} needs the package {missing.name!r}: pip install 'parley[{stage}-{name}]'"
+            f"{setting}={name!r} needs the package {missing.name!r}: {how_to_install(f'{stage}-{name}')}"
         ) from missing
     return getattr(module, class_name)

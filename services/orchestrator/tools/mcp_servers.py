@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from services.common.errors import InvalidInput
+from services.common.registry import how_to_install
 from services.orchestrator.agent import Agent
 from services.orchestrator.agent_tools import McpServer
 from services.orchestrator.tools.base import Tool, ToolError, ToolRequest
@@ -66,7 +67,8 @@ def _connection(server: McpServer) -> McpConnection:
     try:
         from services.orchestrator.tools.mcp_connection import McpConnection
     except ModuleNotFoundError as error:
-        raise InvalidInput(f"tool server {server.name!r} needs a package that is not installed: parley[mcp]") from error
+        missing = f"a package that is not installed: {how_to_install('mcp')}"
+        raise InvalidInput(f"tool server {server.name!r} needs {missing}") from error
     return McpConnection(server)
 
 

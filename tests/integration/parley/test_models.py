@@ -262,4 +262,4 @@ def test_a_missing_library_is_told_with_its_extra(tmp_path: Path) -> None:
         capture_output=True, text=True, check=False, timeout=40,
     )  # fmt: skip
     assert ran.returncode == 1
-    assert "pip install 'parley[models]'" in ran.stderr
+    assert "pip install -e '.[models]'" in ran.stderr
