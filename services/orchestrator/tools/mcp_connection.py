@@ -61,6 +61,8 @@ class McpConnection:
         self._is_up = asyncio.Event()
         self._is_lost = asyncio.Event()
         self._is_stale = asyncio.Event()
+        self._has_ended = False
+        """Whether a command's standard output came to its end."""
         self._is_closing = False
         self._running: asyncio.Task[None] | None = None
         self._backoff_s = FIRST_BACKOFF_S
@@ -90,11 +92,12 @@ class McpConnection:
     async def _stay_connected(self) -> None:
         while not self._is_closing:
             self._is_lost.clear()
+            self._has_ended = False
             try:
                 await self._hold()
                 reason = "it ended the connection"
             except Exception as error:  # of whatever library: a server that is down must cost nothing but its tools
-                reason = type(first_cause(error)).__name__
+                reason = self._why(error)
             finally:
                 self._client = None
                 self._is_up.clear()
@@ -103,6 +106,11 @@ class McpConnection:
                 return
             log.warning("tool server lost", extra={"server": self._server.name, "reason": reason})
             await self._pause()
+
+    def _why(self, error: Exception) -> str:
+        if self._has_ended and self._up_s is None:
+            return "its command ended before it was connected: run it by hand to see what it says"
+        return type(first_cause(error)).__name__
 
     async def _pause(self) -> None:
         """Wait before the next attempt: not at all after a connection that was steady, ever longer while none is."""
@@ -154,6 +162,7 @@ class McpConnection:
                     with contextlib.suppress(anyio.BrokenResourceError):
                         async for message in read:
                             await passed_on.send(message)
+                self._has_ended = True
                 self._is_lost.set()
 
             tasks.start_soon(pass_on)

@@ -239,9 +239,19 @@ async def test_a_server_that_is_not_there_costs_its_tools_and_nothing_else(serve
 
 async def test_without_the_sdk_an_agent_that_needs_it_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "services.orchestrator.tools.mcp_connection", None)
-    with pytest.raises(InvalidInput, match=r"'tests' needs a package that is not installed: parley\[mcp\]"):
+    with pytest.raises(
+        InvalidInput, match=r"'tests' needs a package that is not installed: pip install -e '\.\[mcp\]'"
+    ):
         McpServers([by_command()])
     McpServers([Agent(name="desk", prompt="p")])
+
+
+async def test_a_command_that_ends_at_once_is_said_so_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    who = by_command(args=["-c", "import no_such_module"])
+    async with connected(who) as servers:
+        assert tools_of(servers, who) == {}
+    lost: list[Any] = [record for record in caplog.records if record.message == "tool server lost"]
+    assert "its command ended" in lost[0].reason
 
 
 class Listened:
