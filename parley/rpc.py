@@ -24,7 +24,6 @@ _REFUSALS = (
     grpc.StatusCode.INVALID_ARGUMENT,
     grpc.StatusCode.NOT_FOUND,
     grpc.StatusCode.FAILED_PRECONDITION,
-    grpc.StatusCode.UNIMPLEMENTED,
 )
 _INVENTED = "Internal error from Core"
 _STATUS_WAIT_S = 0.3
@@ -79,6 +78,8 @@ def _result(finished: Coroutine[Any, Any, Any]) -> Any:
 def explain(error: grpc.aio.AioRpcError, target: str, *, was_up: bool = False, session_id: str = "") -> CallError:
     """Return the exception that stands for a gRPC error. `was_up`: the call had started when it came."""
     detail = error.details() or error.code().name
+    if error.code() is grpc.StatusCode.UNIMPLEMENTED:
+        return CallRefused(f"what answers at {target} is no orchestrator ({detail}): name another with --server")
     if error.code() in _REFUSALS:
         return CallRefused(detail)
     if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED:
@@ -86,7 +87,7 @@ def explain(error: grpc.aio.AioRpcError, target: str, *, was_up: bool = False, s
         retry_after_ms = int(delay)
         return ServerBusy(f"{detail}; try again in {retry_after_ms / 1000:.1f} s", retry_after_ms)
     if was_up:
-        again = f"; resume it with session_id={session_id!r}" if session_id else ""
+        again = f"; resume it with session_id={session_id!r} (--resume)" if session_id else ""
         return CallLost(f"the connection to {target} broke ({detail}){again}", session_id)
     if error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
         return ServerUnreachable(unreachable_text(target, detail))

@@ -60,4 +60,6 @@ async def _speak(stream: Any, texts: Sequence[str], voice: str, sample_rate_hz: 
 def _advice(error: grpc.aio.AioRpcError, target: str) -> str:
     if error.code() is grpc.StatusCode.UNAVAILABLE:
         return f"no tts service answers at {target} ({error.details()}): start it with `parley up`"
+    if error.code() is grpc.StatusCode.UNIMPLEMENTED:
+        return f"what answers at {target} is no tts service ({error.details()}): name another with --server"
     return f"the tts service at {target} refused: {error.details()}"

@@ -86,8 +86,8 @@ class LiveView:
                 return [("barge-in: the rest of the answer is dropped", "bold red")]
             case events.ToolCall():
                 return [_tool_line(event)]
-            case events.ErrorEvent(code=code, message=message, stage=stage):
-                return [(f"error {code}{f' in {stage}' if stage else ''}: {message}", "bold red")]
+            case events.ErrorEvent(code=code, message=message):  # which begins with the stage, where it is one's
+                return [(f"error {code}: {message}", "bold red")]
             case events.GoingAway(grace_ms=grace_ms):
                 return [(f"the server stops in {grace_ms / 1000:.0f} s", "red")]
             case events.Ended(reason=reason):

@@ -77,7 +77,7 @@ async def _call(options: argparse.Namespace) -> int:
                 try:
                     await _converse(call, listener, microphone, pcm, options)
                 except WaitedTooLong as error:
-                    failure = str(error)
+                    failure = f"{error} (--wait-s)"
             ended_ms = call.elapsed_ms
     if listener.failure is not None:
         failure = str(listener.failure)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from parley.errors import SpeechError
 from parley.speech import synthesise
 from parley.terminal import console, run_async
 from parley.wav import write_wav
@@ -33,6 +34,8 @@ def run(options: argparse.Namespace) -> int:
 
 
 async def _say(options: argparse.Namespace) -> int:
+    if not options.text.strip():
+        raise SpeechError("there is nothing to say: the text is empty")
     (pcm,) = await synthesise(
         options.server, [options.text], voice=options.voice, sample_rate_hz=options.rate, speed=options.speed
     )

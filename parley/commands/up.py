@@ -6,6 +6,7 @@ import argparse
 import time
 
 from parley import runstate
+from parley.errors import LaunchError
 from parley.launcher import START_DEADLINE_S, Launcher, LaunchPlan
 from parley.terminal import ProgressView, console, run_async
 
@@ -40,9 +41,14 @@ async def _up(deadline_s: float) -> int:
     folder = runstate.run_dir()
     known = runstate.load(folder)
     alive = [service.name for service in known if service.is_alive]
-    if alive:
+    if alive and len(alive) == len(known):
         out.print(f"already running: {', '.join(alive)}; see `parley status`, stop by `parley down`")
-        return 0 if len(alive) == len(known) else 1
+        return 0
+    if alive:
+        ended = ", ".join(f"{service.name} (log: {service.log})" for service in known if not service.is_alive)
+        raise LaunchError(
+            f"{', '.join(alive)} still run, but no longer {ended}: stop the rest by `parley down`, then `parley up`"
+        )
     launcher = Launcher(LaunchPlan(), folder)
     began = time.monotonic()
     with ProgressView(out) as view:

@@ -71,3 +71,12 @@ def _tool_faults(expected: Sequence[ExpectedCall], calls: Sequence[DeskCall]) ->
 
 def _shown(name: str, arguments: Mapping[str, object]) -> str:
     return f"{name}({json.dumps(dict(arguments), sort_keys=True)})"
+
+
+def busy_machine(load: float, cpus: int) -> str:
+    """Return what to say of a machine on which speech cannot keep up with real time; empty where it is free enough."""
+    if load <= cpus:
+        return ""
+    return (
+        f"this machine is busy (a load of {load:.1f} on {cpus} CPUs), which alone may be why: try again when it is not"
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ from rich.console import Console
 
 from parley.client import Conversation
 from parley.demo.caller import Played, play
-from parley.demo.checks import find_faults
+from parley.demo.checks import busy_machine, find_faults
 from parley.demo.desk import Desk, DeskCall
 from parley.demo.script import AGENT, CALLER_VOICE, EXPECTED_CALLS, LOOKING_S, STEPS
 from parley.errors import CallError, SpeechError
@@ -117,5 +118,7 @@ def _conclude(console: Console, report: dict[str, Any], out_dir: Path) -> None:
     console.print(f"written: {out_dir / 'report.json'}, {out_dir / 'call.wav'} (caller left, agent right)")
     for fault in report["faults"]:
         console.print(f"wrong: {fault}", style="bold red", soft_wrap=True)
+    if not report["ok"] and (busy := busy_machine(os.getloadavg()[0], os.cpu_count() or 1)):
+        console.print(busy, style="yellow", soft_wrap=True)
     if report["ok"]:
         console.print("everything came out right", style="bold green")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 import wave
 from pathlib import Path
@@ -13,7 +14,10 @@ import numpy as np
 import pytest
 from voice.orchestrator.v1 import orchestrator_pb2 as pb
 
+from parley import procfs, runstate
+from parley.runstate import Running
 from parley.wav import write_wav
+from tests.integration.tts.client import running
 from tests.support.voice_agent import Line, scripted
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
@@ -135,10 +139,14 @@ async def test_call_shows_the_conversation_to_a_person(tmp_path: Path) -> None:
 async def test_a_fatal_error_makes_call_fail_with_the_summary_all_the_same(tmp_path: Path) -> None:
     async def script(line: Line) -> None:
         await line.begin()
-        await line.send(error=pb.ErrorEvent(code=pb.ERROR_CODE_STAGE_FAILED, message="tts is down", is_fatal=True))
+        await line.send(
+            error=pb.ErrorEvent(code=pb.ERROR_CODE_STAGE_FAILED, message="tts: tts is down", stage="tts", is_fatal=True)
+        )
         await line.ended(pb.END_REASON_STAGE_FAILED)
 
     async with scripted(script) as (_, target):
+        _, out, _ = await parley("call", str(question(tmp_path)), "--server", target, "--agent", "desk")
+        assert "error stage_failed: tts: tts is down\n" in out
         status, out, _ = await parley("call", str(question(tmp_path)), "--server", target, "--agent", "desk", "--json")
     assert status == 1
     lines = [json.loads(line) for line in out.splitlines()]
@@ -157,6 +165,41 @@ async def test_no_server_and_no_file_are_told_in_a_line(tmp_path: Path) -> None:
     assert (status, "parley up" in err) == (1, True)
     status, _, err = await parley("say", "hello", "--server", "127.0.0.1:9", "--out", str(tmp_path / "say.wav"))
     assert (status, "parley up" in err) == (1, True)
+
+
+async def test_a_server_of_another_kind_is_said_so(tmp_path: Path) -> None:
+    async def script(line: Line) -> None: ...
+
+    async with running() as served:
+        tts = f"127.0.0.1:{served.server.port}"
+        for command in (["call", str(question(tmp_path))], ["agents"]):
+            status, _, err = await parley(*command, "--server", tts)
+            assert (status, "is no orchestrator" in err) == (1, True), err
+    async with scripted(script) as (_, target):
+        status, _, err = await parley("say", "hello", "--server", target, "--out", str(tmp_path / "say.wav"))
+        assert (status, "is no tts service" in err) == (1, True), err
+
+
+async def test_an_empty_text_is_not_said(tmp_path: Path) -> None:
+    status, _, err = await parley("say", " ", "--server", "127.0.0.1:9", "--out", str(tmp_path / "say.wav"))
+    assert (status, "nothing to say" in err) == (1, True), err
+
+
+async def test_up_tells_how_to_go_on_where_one_service_has_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PARLEY_RUN_DIR", str(tmp_path))
+    alive, dead = os.getpid(), 2**22 + 1  # above what Linux gives
+    runstate.save(
+        tmp_path,
+        [
+            Running("orchestrator", dead, 50050, None, "o.log"),
+            Running("asr", alive, 50051, procfs.start_ticks(alive), "a.log"),
+        ],
+    )
+    status, _, err = await parley("up")
+    assert status == 1
+    assert all(told in err for told in ("asr still run", "orchestrator (log: o.log)", "parley down")), err
 
 
 async def test_agents_are_listed() -> None:

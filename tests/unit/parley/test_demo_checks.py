@@ -6,7 +6,7 @@ import pytest
 
 from parley import events
 from parley.demo.caller import Played
-from parley.demo.checks import find_faults
+from parley.demo.checks import busy_machine, find_faults
 from parley.demo.desk import DeskCall
 from parley.demo.script import ExpectedCall, Step
 
@@ -89,3 +89,8 @@ def test_what_is_wrong_with_the_call_is_told() -> None:
     assert all(
         words in told for words in ("1 were answered", "2 stale", "connection broke", "asr is down", "did not end")
     )
+
+
+def test_a_busy_machine_is_named_as_what_may_be_wrong() -> None:
+    assert busy_machine(1.9, 2) == busy_machine(2.0, 2) == ""
+    assert "a load of 9.0 on 2 CPUs" in busy_machine(9.0, 2)
