@@ -126,7 +126,7 @@ def reading_of(hypothesis: Hypothesis | None, language: str, expected: Expected 
         return reading
     if hypothesis.matches_grammar:
         is_half = expected in LONG_ANSWERS and reading in (Reading.UNFINISHED, Reading.OPEN)
-        is_half_read_out = is_half and is_begun(hypothesis.text)
+        is_half_read_out = is_half and is_begun(hypothesis.text, language)
         return reading if is_half_read_out else Reading.COMPLETE  # a grammar of digits takes any number of them
     if 0 < hypothesis.confidence < LOW_CONFIDENCE:
         return Reading.NEUTRAL  # speech outside the grammar, forced into its words

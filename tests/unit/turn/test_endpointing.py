@@ -37,6 +37,14 @@ def test_clearly_complete_in_audio_and_text_ends_after_the_shortest_delay() -> N
     assert planned(0.95, "yes please") == Plan(0.95, 0.0, 200, EndReason.COMPLETE, is_whole=True)
 
 
+@pytest.mark.parametrize(
+    ("language", "text"), [("en", "oh one seven"), ("de", "null eins sieben"), ("fr", "zéro un"), ("es", "seis uno")]
+)
+def test_a_number_half_read_out_is_waited_for_though_the_grammar_takes_it(language: str, text: str) -> None:
+    hypothesis = Hypothesis(text, matches_grammar=True, has_grammar=True)
+    assert reading_of(hypothesis, language, Expected.PHONE_NUMBER) in (Reading.UNFINISHED, Reading.OPEN)
+
+
 def test_a_sentence_of_the_grammar_reads_as_complete() -> None:
     hypothesis = Hypothesis("monday at ten", matches_grammar=True, has_grammar=True)
     assert plan(Evidence(0.95, False, hypothesis), RULES).delay_ms == 200
