@@ -6,10 +6,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from services.common.language_tags import primary_subtag
 from services.orchestrator.agent_part import Part, Sentence
 from services.orchestrator.agent_tools import AFTER_START, AFTER_TURN, LanguageTool, McpServer, Prefetch, Tool
 from services.orchestrator.default_fillers import default_fillers
-from services.orchestrator.default_sentences import DEFAULT_SENTENCES, default_sentences, primary_subtag
+from services.orchestrator.default_sentences import DEFAULT_SENTENCES, default_sentences
 from services.orchestrator.events import END_CALL, Phrase
 
 LanguageTag = Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")]

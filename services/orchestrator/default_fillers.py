@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.orchestrator.default_sentences import primary_subtag
+from services.common.language_tags import primary_subtag
 
 DEFAULT_FILLERS = {
     "en": ("One moment, please.", "I'm still on it.", "Thank you for waiting, this takes a little longer."),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from services.common.language_tags import primary_subtag
+
 DEFAULT_SENTENCES = {
     "en": {
         "apology": "I'm sorry, something went wrong on my side. Could you say that again?",
@@ -52,8 +54,3 @@ DEFAULT_SENTENCES = {
 def default_sentences(tag: str) -> dict[str, str] | None:
     """Return the sentences in the language of a BCP 47 tag, by name; None where there are none."""
     return DEFAULT_SENTENCES.get(primary_subtag(tag))
-
-
-def primary_subtag(tag: str) -> str:
-    """Return the language of a BCP 47 tag, without region or script: "en" of "en-US"."""
-    return tag.partition("-")[0].lower()

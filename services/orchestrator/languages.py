@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from services.common.errors import InvalidInput
+from services.common.language_tags import primary_subtag
 from services.orchestrator.agent import Agent
-from services.orchestrator.default_sentences import primary_subtag
 
 
 class CallLanguages:

@@ -11,7 +11,7 @@ import unicodedata
 from collections import deque
 from dataclasses import dataclass
 
-from services.orchestrator.default_sentences import primary_subtag
+from services.common.language_tags import primary_subtag
 
 STABLE_MS = 200
 """A partial whose words have not changed for this long in silence is likely to be all of it."""

@@ -15,6 +15,7 @@ from services.asr.engines.sphinx.wire import Kind
 from services.asr.settings import AsrSettings
 from services.common.audio import StreamResampler
 from services.common.errors import InvalidInput, Overloaded
+from services.common.language_tags import primary_subtag
 
 MODEL_RATE_HZ = 16_000
 LANGUAGE = "en-US"
@@ -49,7 +50,7 @@ class Pocketsphinx:
 
     async def open(self, options: StreamOptions) -> PocketsphinxStream:
         """Open a stream. Raises InvalidInput for another language or a faulty grammar, Overloaded where it is full."""
-        if options.language and options.language.split("-")[0].lower() != "en":
+        if options.language and primary_subtag(options.language) != "en":
             raise InvalidInput(
                 f"language {options.language!r}: this recogniser knows English only, such as {LANGUAGE!r}"
             )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from services.orchestrator.default_sentences import primary_subtag
+from services.common.language_tags import primary_subtag
 from services.orchestrator.expecting.english import ENGLISH
 from services.orchestrator.expecting.french import FRENCH
 from services.orchestrator.expecting.german import GERMAN

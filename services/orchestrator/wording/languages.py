@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from services.common.language_tags import primary_subtag
 from services.orchestrator.wording.english import ENGLISH
 from services.orchestrator.wording.french import FRENCH
 from services.orchestrator.wording.german import GERMAN
@@ -15,4 +16,4 @@ LANGUAGES = tuple(sorted(_LANGUAGES))
 
 def language_of(tag: str) -> Language | None:
     """Return the language of a BCP 47 tag; None where it is not known, or the tag is empty or `auto`."""
-    return _LANGUAGES.get(tag.partition("-")[0].lower())
+    return _LANGUAGES.get(primary_subtag(tag))

@@ -10,6 +10,7 @@ from datetime import date
 from functools import lru_cache
 
 from services.common.errors import InvalidInput
+from services.common.language_tags import primary_subtag
 from services.llm.engine import (
     Finished,
     FinishReason,
@@ -102,7 +103,7 @@ class RulesEngine:
 
 
 def _check_language(wanted: str, spoken: str) -> None:
-    if wanted and wanted.split("-")[0].lower() != spoken.split("-")[0].lower():
+    if wanted and primary_subtag(wanted) != primary_subtag(spoken):
         raise InvalidInput(f"language {wanted[:35]!r}: this rules script speaks {spoken} only")
 
 
