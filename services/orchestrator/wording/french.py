@@ -76,6 +76,7 @@ FRENCH = Language(
     year_cues=frozenset(),
     number_cues=frozenset({"numéro", "code", "pin", "compte", "référence", "commande", "postal", "réservation"}),
     fractions={"1/2": "un demi", "1/3": "un tiers", "2/3": "deux tiers", "1/4": "un quart", "3/4": "trois quarts"},
+    halves={_FEMININE: "une demi"},
     half_days={"heures": "", "h": ""},
     time=_time,
     date=_date,

@@ -91,6 +91,10 @@ GERMAN = Language(
         "1/2": "ein halb", "1/3": "ein Drittel", "2/3": "zwei Drittel",
         "1/4": "ein Viertel", "3/4": "drei Viertel",
     },
+    halves={
+        _MASCULINE: "ein halber", _FEMININE: "eine halbe", _NEUTER: "ein halbes",
+        "cardinal-m": "einem halben", "cardinal-r": "einer halben", "cardinal-n": "einen halben",
+    },
     half_days={"Uhr": "Uhr"},
     time=_time,
     date=_date,

@@ -130,6 +130,8 @@ class Language:
     nouns: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """By form of the number before them, words for what is often counted, in lower case: 1 Woche is "eine Woche".
     Those of `units` and `scales` are known already."""
+    halves: Mapping[str, str] = field(default_factory=dict)
+    """By form of a number before what is counted: 1/2 Stunde is "eine halbe Stunde"."""
     cases: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """By word before a number, in lower case: what becomes of its form. in 1 Stunde is "in einer Stunde"."""
     day_first: bool = True
@@ -145,7 +147,14 @@ class Language:
 
     def number(self, plain: str, form: str = CARDINAL, before: str = "") -> str:
         """Return a number, as `spell` takes it, in words. `before`: the word before it, lower case."""
-        return spell(self.code, plain, self.cases.get(before, {}).get(form, form))
+        return spell(self.code, plain, self._form(form, before))
+
+    def half(self, form: str, before: str = "") -> str | None:
+        """Return 1/2 before what is counted in `form`; None where it is said as any fraction."""
+        return self.halves.get(self._form(form, before))
+
+    def _form(self, form: str, before: str) -> str:
+        return self.cases.get(before, {}).get(form, form)
 
     def count(self, plain: str, noun: Noun, before: str = "") -> str:
         """Return so many of something."""

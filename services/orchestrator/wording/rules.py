@@ -73,10 +73,11 @@ def rules_of(language: Language, region: str = "") -> tuple[Rule, ...]:
          r"|(?:1[\s.-])?\d{3}[\s.-]\d{3}[\s.-]\d{4}|\d{3}[.-]\d{4})(?![\w/]|[.,-]\d)", saying.phone),
         (rf"(?<![\w.,])(?P<sign>[-−])?(?P<n>{number})\s?%", saying.percent),
         (r"(?<![\w.,])(?P<decade>(?:1[1-9]|20)\d0|\d0)s(?!\w)", saying.decade),
-        (rf"(?<![\w.,])(?P<sign>[-−])?(?P<n>{number})[\s-]?(?P<unit>{unit})(?![\w/²])", saying.unit),
+        (rf"(?<![\w.,])(?<!\d/)(?P<sign>[-−])?(?P<n>{number})[\s-]?(?P<unit>{unit})(?![\w/²])", saying.unit),
         (rf"(?<![\w.,])(?P<n>\d{{1,4}})(?:{_words(language.ordinals)})(?!\w)" if language.ordinals else r"(?!)",
          saying.ordinal),
-        (r"(?<![\w.,/])(?:(?P<whole>\d{1,3})\s)?(?P<f>\d{1,2}/\d{1,3})(?![\w/])", saying.fraction),
+        (rf"(?<![\w.,/])(?:(?P<whole>\d{{1,3}})\s)?(?P<f>\d{{1,2}}/\d{{1,3}})(?:\s?(?P<unit>{unit})(?![\w/²])|(?![\w/]))",
+         saying.fraction),
         (r"(?<![\w.,])(?P<n>\d+(?:\.\d+){2,})(?![\w]|\.\d)", saying.version),
         (rf"(?<![\w.,-])(?P<a>{number})\s?[-–—]\s?(?P<b>{number})(?=[^\w-]|$)", saying.span),
         (r"(?:#|(?<!\w)(?i:no|nr)\.\s?)(?P<n>\d+)(?!\w)", saying.numbered),
@@ -228,12 +229,16 @@ class _Saying:
         return self._language.number(match["n"], self._language.ordinals[suffix])
 
     def fraction(self, match: re.Match[str]) -> str:
+        noun, whole = self._language.units.get(match["unit"] or ""), match["whole"]
         said = self._language.fractions.get(match["f"])
+        if match["f"] == "1/2" and not whole:
+            form = noun.form if noun else self._form_before(match.string, match.end())
+            said = self._language.half(form, _word_before(match.string, match.start())) or said
         if said is None:
             above, _, below = match["f"].partition("/")
             said = f"{self._language.number(above)} {self._signs.over} {self._language.number(below)}"
-        whole = match["whole"]
-        return f"{self._language.number(whole)} {self._signs.ampersand} {said}" if whole else said
+        said = f"{self._language.number(whole)} {self._signs.ampersand} {said}" if whole else said
+        return f"{said} {noun.many if whole else noun.one}" if noun else said
 
     def span(self, match: re.Match[str]) -> list[Edit] | None:
         if match["a"].startswith("0"):
@@ -262,9 +267,13 @@ class _Saying:
             return digit_groups(self._code, text)
         if len(text) == 4 and 1100 <= int(text) < 2100 and before in self._language.year_cues:
             return self._year(text)
-        follows = _WORD_AFTER.match(match.string, match.end())
-        form = self._forms.get(follows[1].lower(), CARDINAL) if follows and not is_name else CARDINAL
+        form = CARDINAL if is_name else self._form_before(match.string, match.end())
         return self._language.number(text, form, before)
+
+    def _form_before(self, text: str, end: int) -> str:
+        """Return the form of a number that ends at `end`, by the word behind it."""
+        follows = _WORD_AFTER.match(text, end)
+        return self._forms.get(follows[1].lower(), CARDINAL) if follows else CARDINAL
 
     # --- names of figures ---------------------------------------------------------------------------------------------
 

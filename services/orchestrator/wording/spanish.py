@@ -79,6 +79,7 @@ SPANISH = Language(
     year_cues=frozenset(),
     number_cues=frozenset({"número", "código", "pin", "cuenta", "referencia", "pedido", "reserva", "postal"}),
     fractions={"1/2": "medio", "1/3": "un tercio", "2/3": "dos tercios", "1/4": "un cuarto", "3/4": "tres cuartos"},
+    halves={_FEMININE: "media"},
     half_days={
         "a.m.": "de la mañana", "p.m.": "de la tarde", "am": "de la mañana", "pm": "de la tarde",
         "a. m.": "de la mañana",
