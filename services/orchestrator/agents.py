@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from services.common.errors import InvalidInput, NotFound
 from services.orchestrator.agent import Agent
 
+_MERGE = "tag:yaml.org,2002:merge"
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 
 
@@ -58,6 +59,8 @@ def load_agent(file: Path, environment: Mapping[str, str] = os.environ) -> Agent
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else 1
         raise InvalidInput(f"{file}:{line}: no valid YAML: {getattr(error, 'problem', error)}") from error
+    if (twice := _key_given_twice(tree)) is not None:
+        raise InvalidInput(f"{file}:{twice.start_mark.line + 1}: {twice.value}: it is there twice: keep one of them")
     if not isinstance(data, dict):
         raise InvalidInput(f"{file}:1: an agent file is a mapping with at least `name` and `prompt`")
     if "grammar" in data:
@@ -92,6 +95,27 @@ def _substitute(value: Any, environment: Mapping[str, str]) -> Any:
     if isinstance(value, list):
         return [_substitute(inner, environment) for inner in value]
     return value
+
+
+def _key_given_twice(tree: yaml.Node | None) -> yaml.ScalarNode | None:
+    """Return the second of two equal keys of a mapping: YAML drops the first without a word."""
+    waiting, known = [tree], set[int]()  # a node with an anchor may be in many places, even within itself
+    while waiting:
+        node = waiting.pop()
+        if id(node) in known:
+            continue
+        known.add(id(node))
+        if isinstance(node, yaml.SequenceNode):
+            waiting += reversed(node.value)
+        elif isinstance(node, yaml.MappingNode):
+            keys: set[str] = set()
+            for key, _ in node.value:
+                if isinstance(key, yaml.ScalarNode) and key.tag != _MERGE:
+                    if key.value in keys:
+                        return key
+                    keys.add(key.value)
+            waiting += reversed([value for _, value in node.value])
+    return None
 
 
 def _line_of(node: yaml.Node | None, path: tuple[int | str, ...]) -> int:

@@ -93,6 +93,9 @@ def test_the_agents_that_come_with_parley_are_sound() -> None:
         (MINIMAL + TOOL + TOOL.partition("\n")[2], 3, "tool names must be unique: book"),
         (MINIMAL + "asr: {key_terms: [],\n  grammar_file: missing.jsgf}\n", 4, "cannot read"),
         (MINIMAL + "7: seven\n", 3, "7"),
+        (MINIMAL + "name: other\n", 3, "name: it is there twice"),
+        (MINIMAL + "turn: {adapts: true}\nvoice: {speed: 1,\n  speed: 2}\n", 5, "speed: it is there twice"),
+        (MINIMAL + TOOL + TOOL, 11, "tools: it is there twice"),
     ],
 )
 def test_a_fault_is_told_with_file_and_line(tmp_path: Path, text: str, line: int, said: str) -> None:
