@@ -68,7 +68,9 @@ class LlmService:
     async def start(self) -> None:
         """Load and warm the engine."""
         if self._engine is None:
-            engine_class = load_engine(ENGINES, self._settings.engine, setting="PARLEY_LLM_ENGINE")
+            name, setting = self._settings.engine, "PARLEY_LLM_ENGINE"
+            # In a thread: vLLM takes 7 to 25 s to import, and whoever asks for the health meanwhile is answered.
+            engine_class = await asyncio.to_thread(load_engine, ENGINES, name, setting=setting)
             self._engine = engine_class(self._settings)
         await self._engine.start()
         self._is_ready = True
