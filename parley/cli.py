@@ -65,6 +65,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
     except BrokenPipeError:
         return 1  # the reader of our output has gone, such as `parley call ... --json | head`
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"parley: {where}{error.strerror or error}", file=sys.stderr)  # noqa: T201 - as below
+        return 1
     except Exception as error:
         from parley.errors import AudioFileError, CallError, LatencyError, LaunchError, ModelError, SpeechError
 

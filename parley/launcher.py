@@ -50,6 +50,15 @@ class LaunchPlan:
     """Module to run by service, where it is not services.<name>."""
 
 
+def _port_of(name: str) -> int:
+    """Return the port of a service. Raises LaunchError where its setting is none."""
+    setting = f"PARLEY_{name.upper()}_PORT"
+    text = os.environ.get(setting) or str(DEFAULT_PORTS[name])
+    if not text.isdecimal() or int(text) > 65535:
+        raise LaunchError(f"{setting}={text!r}: a port is a number from 1 to 65535")
+    return int(text)
+
+
 class Launcher:
     """The five services. Start once; stop always, also after a failed start."""
 
@@ -133,9 +142,7 @@ class Launcher:
         if self._plan.port_choice == "free":
             self.ports = self._held.enter_context(ports.reserved(DEFAULT_PORTS))
             return
-        self.ports = {
-            name: int(os.environ.get(f"PARLEY_{name.upper()}_PORT", port)) for name, port in DEFAULT_PORTS.items()
-        }
+        self.ports = {name: _port_of(name) for name in DEFAULT_PORTS}
         taken = {name: port for name, port in self.ports.items() if not ports.is_free(port)}
         if taken:
             name, port = next(iter(taken.items()))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import wave
 from collections import deque
 from collections.abc import Sequence
 from itertools import accumulate
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from parley.wav import write_wav
 from services.common.audio import BYTES_PER_SAMPLE
 
 CATCH_UP_S = 2.0
@@ -33,16 +33,11 @@ class CallRecording:
         _lay(self._agent, at_sample, pcm)
 
     def write(self, path: Path) -> None:
-        """Write the recording as a stereo 16-bit WAV file, making its folder."""
+        """Write the recording as a stereo 16-bit WAV file, making its folder. Raises AudioFileError."""
         caller = self._caller()
         size = max(len(caller), len(self._agent))
         tracks = [np.frombuffer(bytes(track.ljust(size, b"\0")), dtype="<i2") for track in (caller, self._agent)]
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with wave.open(str(path), "wb") as out:
-            out.setnchannels(2)
-            out.setsampwidth(BYTES_PER_SAMPLE)
-            out.setframerate(self._rate_hz)
-            out.writeframes(np.stack(tracks, axis=1).tobytes())
+        write_wav(path, np.stack(tracks, axis=1).tobytes(), self._rate_hz, channels=2)
 
     def _caller(self) -> bytearray:
         track = bytearray()

@@ -54,14 +54,17 @@ def read_wav(path: Path, sample_rate_hz: int) -> bytes:
     return float_to_pcm(mono.astype(np.float32))
 
 
-def write_wav(path: Path, pcm: bytes, sample_rate_hz: int) -> None:
-    """Write mono PCM16 as a WAV file, making its folder."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with wave.open(str(path), "wb") as out:
-        out.setnchannels(1)
-        out.setsampwidth(2)
-        out.setframerate(sample_rate_hz)
-        out.writeframes(pcm)
+def write_wav(path: Path, pcm: bytes, sample_rate_hz: int, channels: int = 1) -> None:
+    """Write PCM16, channels interleaved, as a WAV file, making its folder. Raises AudioFileError."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("wb") as file, wave.open(file, "wb") as out:
+            out.setnchannels(channels)
+            out.setsampwidth(2)
+            out.setframerate(sample_rate_hz)
+            out.writeframes(pcm)
+    except OSError as error:
+        raise AudioFileError(f"{path} cannot be written: {error.strerror}") from error
 
 
 def _parse(raw: bytes) -> _Wav:

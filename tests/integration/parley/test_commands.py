@@ -180,6 +180,32 @@ async def test_a_server_of_another_kind_is_said_so(tmp_path: Path) -> None:
         assert (status, "is no tts service" in err) == (1, True), err
 
 
+async def test_a_file_that_cannot_be_written_is_told_in_a_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    below = tmp_path / "file" / "below"
+    async with running() as served:
+        target = f"127.0.0.1:{served.server.port}"
+        for out in (below / "say.wav", tmp_path):
+            status, _, err = await parley("say", "hello", "--server", target, "--out", str(out))
+            assert (status, err.count("\n"), str(out) in err) == (1, 1, True), err
+    async with scripted(conversation) as (_, target):
+        call = ("call", str(question(tmp_path)), "--server", target, "--agent", "desk")
+        status, _, err = await parley(*call, "--out", str(below / "call.wav"))
+        assert (status, err.count("\n"), "cannot be written" in err) == (1, 1, True), err
+    status, _, err = await parley("demo", "--out", str(below))
+    assert (status, err.count("\n"), str(below) in err) == (1, 1, True), err
+
+
+@pytest.mark.parametrize("port", ["abc", "70000"])
+async def test_what_is_no_port_is_told_with_its_setting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, port: str
+) -> None:
+    monkeypatch.setenv("PARLEY_RUN_DIR", str(tmp_path))
+    monkeypatch.setenv("PARLEY_ASR_PORT", port)
+    status, _, err = await parley("up")
+    assert (status, f"PARLEY_ASR_PORT='{port}'" in err, err.count("\n")) == (1, True, 1), err
+
+
 async def test_an_empty_text_is_not_said(tmp_path: Path) -> None:
     status, _, err = await parley("say", " ", "--server", "127.0.0.1:9", "--out", str(tmp_path / "say.wav"))
     assert (status, "nothing to say" in err) == (1, True), err
