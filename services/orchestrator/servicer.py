@@ -16,6 +16,7 @@ from services.common.errors import InvalidInput, NotReady
 from services.common.limits import first_request
 from services.common.server import Rpc, register_rpcs
 from services.common.telemetry import current_span, incoming_context
+from services.orchestrator.agent import Agent
 from services.orchestrator.agents import AgentBook
 from services.orchestrator.calls import Calls
 from services.orchestrator.metering import metered
@@ -109,12 +110,17 @@ class OrchestratorService:
                 name=agent.name,
                 description=agent.description,
                 language=agent.language,
-                tools=[tool.name for tool in agent.tools],
+                tools=self._tool_names(agent),
                 languages=agent.language_tags,
             )
             for agent in self._open_calls.agents.all()
         ]
         return pb.ListAgentsResponse(agents=agents)
+
+    def _tool_names(self, agent: Agent) -> list[str]:
+        """Return an agent's own tools, and those that its servers offer it now."""
+        served = self._mcp.tools_of(agent) if self._mcp is not None else []
+        return list(dict.fromkeys([tool.name for tool in agent.tools] + [tool.name for tool in served]))
 
     async def _get_session(self, request: pb.GetSessionRequest, context: Any) -> pb.GetSessionResponse:
         return await self._open_calls.describe(request.session_id)

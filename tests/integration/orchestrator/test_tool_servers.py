@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from voice.orchestrator.v1 import orchestrator_pb2 as pb
@@ -36,6 +37,12 @@ async def test_a_servers_tool_is_called_and_a_server_that_is_gone_is_told_to_the
     monkeypatch.setattr(mcp_servers, "START_S", 30)  # however busy this machine is
     agent = AGENT + f"mcp: [{json.dumps(SERVER)}]\n"
     async with stack(tmp_path, agent=agent, llm=CALLS_SERVER) as parts, calling(parts.channel) as caller:
+        ask: Any = parts.channel.unary_unary(
+            "/voice.orchestrator.v1.VoiceAgent/ListAgents",
+            pb.ListAgentsRequest.SerializeToString,
+            pb.ListAgentsResponse.FromString,
+        )
+        assert "shop-opening_hours" in (await ask(pb.ListAgentsRequest(), timeout=10)).agents[0].tools
         since = await asks(caller)
         assert (await caller.kind("turn_summary", since)).heard_text == "It is done."
         done = caller.all("tool_call", since)[-1]
