@@ -43,8 +43,9 @@ def read_wav(path: Path, sample_rate_hz: int) -> bytes:
         wav = _parse(raw)
         samples = _to_float(wav)
     except (ValueError, struct.error) as error:
+        reason = "the WAV header is broken" if isinstance(error, struct.error) else error
         raise AudioFileError(
-            f"{path}: {error}; convert it, such as by: ffmpeg -i {path.name} -ac 1 -c:a pcm_s16le call.wav"
+            f"{path}: {reason}; convert it, such as by: ffmpeg -i {path.name} -ac 1 -c:a pcm_s16le call.wav"
         ) from error
     mono = samples.reshape(-1, wav.channels).mean(axis=1)
     if not len(mono):

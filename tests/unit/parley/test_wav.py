@@ -79,6 +79,13 @@ def test_what_is_no_wav_is_refused_with_advice(tmp_path: Path, content: bytes) -
         read_wav(path, RATE)
 
 
+def test_a_header_that_is_cut_off_is_told_in_words(tmp_path: Path) -> None:
+    path = tmp_path / "in.wav"
+    path.write_bytes(b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0\1\0")
+    with pytest.raises(AudioFileError, match="the WAV header is broken"):
+        read_wav(path, RATE)
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(AudioFileError, match="no such file"):
         read_wav(tmp_path / "absent.wav", RATE)
