@@ -90,7 +90,7 @@ async def test_both_directions_flow_and_what_was_heard_is_told() -> None:
 
 def test_no_package_and_no_device_are_told_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sounddevice", None)
-    with pytest.raises(CallError, match=r"parley\[talk\]"):
+    with pytest.raises(CallError, match=r"pip install -e '\.\[talk\]'"):
         talk.load_sounddevice()
     options = argparse.Namespace(input=None, output=None, rate=16000)
     with pytest.raises(CallError, match="--list-devices"):
