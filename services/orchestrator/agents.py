@@ -72,6 +72,8 @@ def load_agent(file: Path, environment: Mapping[str, str] = os.environ) -> Agent
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise InvalidInput(f"{file}:{_line_of(tree, first['loc'])}: {where}: {first['msg']}") from error
+    except RecursionError as error:
+        raise InvalidInput(f"{file}:1: an anchor (&) is named (*) within itself, or it nests too deeply") from error
     if not agent.asr.grammar_file:
         return agent
     where = f"{file}:{_line_of(tree, ('asr', 'grammar_file'))}: asr.grammar_file"

@@ -95,6 +95,7 @@ def test_the_agents_that_come_with_parley_are_sound() -> None:
         (MINIMAL + "7: seven\n", 3, "7"),
         (MINIMAL + "name: other\n", 3, "name: it is there twice"),
         (MINIMAL + "turn: {adapts: true}\nvoice: {speed: 1,\n  speed: 2}\n", 5, "speed: it is there twice"),
+        (MINIMAL + "turn: &itself {adapts: *itself}\n", 1, "within itself"),
         (MINIMAL + TOOL + TOOL, 11, "tools: it is there twice"),
     ],
 )
