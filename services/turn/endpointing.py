@@ -12,10 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
+from services.common.language_tags import primary_subtag
 from services.turn.adapting import AVERAGE, Habit
 from services.turn.answers import LONG_ANSWERS, is_begun, read_answer
 from services.turn.events import EndReason, Expected, Hypothesis
-from services.turn.languages import primary
 from services.turn.text import Reading
 
 MAX_DELAY_LIMIT_MS = 60_000
@@ -82,9 +82,9 @@ class TurnRules:
 
     def in_language(self, language: str) -> TurnRules:
         """Return the rules for a text in the language of a BCP 47 tag; of one that has none, these with its words."""
-        if primary(language) == primary(self.language):
+        if primary_subtag(language) == primary_subtag(self.language):
             return self
-        return self.others.get(primary(language)) or replace(self, language=language)
+        return self.others.get(primary_subtag(language)) or replace(self, language=language)
 
 
 @dataclass(frozen=True, slots=True)

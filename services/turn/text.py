@@ -10,7 +10,8 @@ import re
 from enum import Enum, auto
 from functools import cache
 
-from services.turn.languages import primary, words_in
+from services.common.language_tags import primary_subtag
+from services.turn.languages import words_in
 from services.turn.languages.english import ENGLISH_ANSWERS
 from services.turn.languages.words import ends_with, listed
 from services.turn.languages.words import tokens_of as words_of
@@ -88,7 +89,7 @@ def tokens_in(text: str, language: str) -> list[str]:
 
 def is_english(language: str) -> bool:
     """Return whether the English rules are for this BCP 47 tag; none given is English."""
-    return primary(language) in ("", "en")
+    return primary_subtag(language) in ("", "en")
 
 
 def read(text: str, language: str = "en") -> Reading:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from voice.turn.v1 import turn_pb2 as pb
 
 from services.common.errors import InvalidInput
+from services.common.language_tags import primary_subtag
 from services.turn.endpointing import MAX_DELAY_LIMIT_MS, TurnRules
 from services.turn.engine import Capabilities
 from services.turn.events import (
@@ -21,7 +22,6 @@ from services.turn.events import (
     TurnEvent,
     TurnResumed,
 )
-from services.turn.languages import primary
 
 _MAX_TEXT = 10_000
 _MAX_LANGUAGES = 32
@@ -45,7 +45,9 @@ def to_rules(config: pb.DetectConfig) -> TurnRules:
     _check_delays(rules)
     if len(config.languages) > _MAX_LANGUAGES:
         raise InvalidInput(f"{len(config.languages)} languages: send at most {_MAX_LANGUAGES}")
-    return replace(rules, others={primary(other.language): _rules_in(other, rules) for other in config.languages})
+    return replace(
+        rules, others={primary_subtag(other.language): _rules_in(other, rules) for other in config.languages}
+    )
 
 
 def _rules_in(other: pb.LanguageRules, rules: TurnRules) -> TurnRules:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from services.common.language_tags import primary_subtag
 from services.turn.languages.answers import AnswerWords
 from services.turn.languages.english import ENGLISH_ANSWERS
 from services.turn.languages.french import FRENCH, FRENCH_ANSWERS
@@ -26,16 +27,11 @@ ANSWERS: Mapping[str, AnswerWords] = {
 """Primary language subtag to how it answers; no language is English."""
 
 
-def primary(tag: str) -> str:
-    """Return the primary subtag of a BCP 47 tag: languages are told apart by it alone."""
-    return tag.lower().partition("-")[0]
-
-
 def words_in(language: str) -> LanguageWords | None:
     """Return the words of the language of a BCP 47 tag; None where they are not known."""
-    return LANGUAGES.get(primary(language))
+    return LANGUAGES.get(primary_subtag(language))
 
 
 def answers_in(language: str) -> AnswerWords | None:
     """Return how the language of a BCP 47 tag answers; None where it is not known."""
-    return ANSWERS.get(primary(language))
+    return ANSWERS.get(primary_subtag(language))
