@@ -281,6 +281,10 @@ LLM_TOKENS_PER_SECOND = Histogram(
     "parley.llm.tokens_per_second", "{token}/s", "tokens made a second, from the first output to the end",
     service="llm", buckets=BUCKETS_PER_SECOND,
 )  # fmt: skip
+LLM_CALLS_REFUSED = Counter(
+    "parley.llm.calls_refused", "{call}", "tool calls that did not pass: of what is not on offer, or unfit arguments",
+    {"kind": OneOf("unknown", "arguments")}, service="llm",
+)  # fmt: skip
 ASR_CONFIDENCE = Histogram(
     "parley.asr.confidence", "1", "of final transcripts, where the recogniser has one", service="asr",
     buckets=BUCKETS_RATIO,
@@ -309,7 +313,7 @@ METRICS: tuple[Metric, ...] = (
     TOOL_TIME, TOOL_FILLERS, TOOL_AHEAD,
     CALLS_ACTIVE, CALLS_STARTED, CALLS_REFUSED, CALLS_ENDED, CALLS_DROPPED_OFF,
     STAGE_HOP, STREAMS_ACTIVE, STAGE_REFUSED, LLM_ROUTES, LLM_TOKENS, LLM_TOKENS_PER_SECOND,
-    ASR_CONFIDENCE, ASR_PARTIAL_REVISIONS, ASR_RTF, TTS_RTF, LOOP_LAG,
+    LLM_CALLS_REFUSED, ASR_CONFIDENCE, ASR_PARTIAL_REVISIONS, ASR_RTF, TTS_RTF, LOOP_LAG,
 )  # fmt: skip
 """All of them, in the order of the page."""
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 
 from services.common.errors import EngineFault
+from services.common.metrics import LLM_CALLS_REFUSED
 from services.llm.engine import (
     Begun,
     Finished,
@@ -20,7 +22,10 @@ from services.llm.engine import (
     TextDelta,
     ToolCall,
 )
-from services.llm.toolgate import Validators, check_call
+from services.llm.mending import both, told_of_faults
+from services.llm.toolgate import BadCall, Validators, check_call
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +126,9 @@ async def pump(
 
     `on_event` hears of each event as the engine gives it, and it alone of a Begun. The finished event is put only after
     the generator has been closed: a client that has it knows the engine is free.
-    What the engine raises goes to the outbox, and so does an EngineFault for an engine that breaks its contract.
+    A language model's calls are held until its message is whole: where one of them is no good, none leaves, and the
+    model is asked once more, with what is wrong as their results. Its next such call, and a stand-in's first, is an
+    EngineFault, which goes to the outbox as whatever the engine raises does.
     """
     try:
         outbox.close(await _pumped(engine, request, validators, outbox, on_event))
@@ -136,21 +143,68 @@ async def _pumped(
     outbox: Outbox,
     on_event: Callable[[LlmEvent], None],
 ) -> Finished:
-    finished: Finished | None = None
+    async def let_out(event: TextDelta | ToolCall) -> None:
+        if isinstance(event, ToolCall) and (fault := _fault_of(event, validators)):
+            raise fault
+        await outbox.put(event)
+
+    if not engine.capabilities.is_language_model:  # a stand-in follows its script, whatever it is told
+        return await _generated(engine, request, on_event, let_out)
+
+    said: list[str] = []
+    calls: list[ToolCall] = []
+
+    async def hold_calls(event: TextDelta | ToolCall) -> None:
+        if isinstance(event, ToolCall):
+            calls.append(event)
+        else:
+            said.append(event.text)
+            await outbox.put(event)
+
+    finished = await _generated(engine, request, on_event, hold_calls)
+    faults = [_fault_of(call, validators) for call in calls]
+    if not any(faults):
+        for call in calls:
+            await outbox.put(call)
+        return finished
+    log.info(
+        "the model is told of calls that no tool takes", extra={"faults": [str(fault) for fault in faults if fault]}
+    )
+    if said:
+        await outbox.put(TextDelta("\n"))  # what follows is no part of the last sentence
+    again = told_of_faults(request, "".join(said), calls, faults)
+
+    def on_later_event(event: LlmEvent) -> None:
+        if not isinstance(event, Begun):  # the queue is what the first output waited for
+            on_event(event)
+
+    return both(finished, await _generated(engine, again, on_later_event, let_out))
+
+
+async def _generated(
+    engine: LlmEngine,
+    request: GenerationRequest,
+    on_event: Callable[[LlmEvent], None],
+    take: Callable[[TextDelta | ToolCall], Awaitable[None]],
+) -> Finished:
     async with aclosing(engine.generate(request)) as events:
         async for event in events:
             on_event(event)
-            if isinstance(event, Begun):
-                continue
-            if isinstance(event, Finished):
-                finished = event
-                break
-            if isinstance(event, ToolCall):
-                check_call(event, validators)
-            await outbox.put(event)
-    if finished is None:
-        raise EngineFault("the engine ended without saying why")
-    return finished
+            match event:
+                case Finished():
+                    return event
+                case TextDelta() | ToolCall():
+                    await take(event)
+    raise EngineFault("the engine ended without saying why")
+
+
+def _fault_of(call: ToolCall, validators: Validators) -> BadCall | None:
+    try:
+        check_call(call, validators)
+    except BadCall as fault:
+        LLM_CALLS_REFUSED.add(1, kind=fault.kind)
+        return fault
+    return None
 
 
 async def cancel(pumping: asyncio.Task[None], outbox: Outbox) -> None:

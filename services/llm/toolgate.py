@@ -17,6 +17,7 @@ from services.llm.engine import Tool, ToolCall
 
 TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 MAX_ARGUMENTS_CHARS = 65_536
+MAX_TOLD_CHARS = 300
 Validators: TypeAlias = "Mapping[str, Draft202012Validator]"
 
 
@@ -35,24 +36,39 @@ def compile_tools(tools: Iterable[Tool]) -> Validators:
     return validators
 
 
-def check_call(call: ToolCall, validators: Validators) -> None:
-    """Raise EngineFault unless `call` names an offered tool and its arguments are an object that fits the schema.
+class BadCall(EngineFault):
+    """A call that the model can put right. The message never holds the arguments: they are what a caller said."""
 
-    The message never holds the arguments: they are what a caller said.
+    def __init__(self, message: str, kind: str, told: str) -> None:
+        """`kind`: as in the metric. `told`: for the model alone; it may quote the arguments."""
+        super().__init__(message)
+        self.kind = kind
+        self.told = told
+
+
+def check_call(call: ToolCall, validators: Validators) -> None:
+    """Raise BadCall unless `call` names an offered tool and its arguments are an object that fits the schema.
+
+    Raises EngineFault for what no model can help: a call without an id, a schema without end.
     """
+    if not call.id:
+        raise EngineFault(f"the engine called {call.name[:64]!r} without a call id")
     validator = validators.get(call.name)
     if validator is None:
-        raise EngineFault(f"the engine called {call.name[:64]!r}, which is not among the tools")
-    if not call.id:
-        raise EngineFault(f"the engine called {call.name!r} without a call id")
+        there_is = ", ".join(validators) or "none"
+        raise BadCall(
+            f"the engine called {call.name[:64]!r}, which is not among the tools",
+            "unknown",
+            f"there is no tool {call.name[:64]}; those that there are: {there_is}",
+        )
     if len(call.arguments_json) > MAX_ARGUMENTS_CHARS:
-        raise EngineFault(f"the engine called {call.name!r} with more than {MAX_ARGUMENTS_CHARS} characters")
+        raise _bad_arguments(call, f"with more than {MAX_ARGUMENTS_CHARS} characters", "are too long")
     try:
         arguments = json.loads(call.arguments_json, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
-        raise EngineFault(f"the engine called {call.name!r} with arguments that are no JSON") from None
+        raise _bad_arguments(call, "with arguments that are no JSON", "are no JSON, or were cut short") from None
     if not isinstance(arguments, dict):
-        raise EngineFault(f"the engine called {call.name!r} with arguments that are no JSON object")
+        raise _bad_arguments(call, "with arguments that are no JSON object", "are no JSON object")
     try:
         error = next(validator.iter_errors(arguments), None)
     except RecursionError:
@@ -60,7 +76,12 @@ def check_call(call: ToolCall, validators: Validators) -> None:
     if error is not None:
         # The error's own text quotes the arguments; where in the schema it arose does not.
         where = "/".join(str(part) for part in error.schema_path)
-        raise EngineFault(f"the engine called {call.name!r} with arguments that break its schema at {where}")
+        told = f"do not fit its schema at {where}: {error.message[:MAX_TOLD_CHARS]}"
+        raise _bad_arguments(call, f"with arguments that break its schema at {where}", told)
+
+
+def _bad_arguments(call: ToolCall, message: str, told: str) -> BadCall:
+    return BadCall(f"the engine called {call.name!r} {message}", "arguments", f"the arguments for {call.name} {told}")
 
 
 def _refuse_constant(name: str) -> Any:

@@ -50,6 +50,7 @@ SCHEMA = {
 }
 LOOK_UP = Tool("look_up", "Looks up a day.", json.dumps(SCHEMA))
 WRONG_LOOK_UP = Tool("look_up", "Wants a number.", json.dumps({**SCHEMA, "properties": {"day": {"type": "integer"}}}))
+STAND_INS = ("fake", "rules")
 MODELS = Path(".models/test")
 TINY = {
     "models_dir": MODELS,
@@ -247,7 +248,7 @@ async def test_the_queue_is_told_before_all_output(case: Case) -> None:
 async def test_says_what_it_is(case: Case) -> None:
     async with started(case, case.fast) as engine:
         assert engine.capabilities.name == case.name
-        assert engine.capabilities.is_language_model == (case.name not in ("fake", "rules"))
+        assert engine.capabilities.is_language_model == (case.name not in STAND_INS)
         assert engine.model_label(case.model) == (case.label or case.model)
 
 
@@ -370,18 +371,17 @@ async def test_served_an_invalid_tool_call_never_leaves(case: Case) -> None:
     async with served(case, case.fast) as running:
         call = running.stub.Generate(timeout=DEADLINE_S)
         await call.write(config("call tuesday", WRONG_LOOK_UP))
-        responses = []
-        if case.is_constrained:
+        responses, failure = [], None
+        try:
             responses += [response async for response in call]
-            calls = [response.tool_call for response in responses if response.WhichOneof("event") == "tool_call"]
-            assert [type(json.loads(call.arguments_json)["day"]) for call in calls] == [int]
-        else:
-            with pytest.raises(grpc.aio.AioRpcError) as failure:
-                responses += [response async for response in call]
-            assert "tool_call" not in [response.WhichOneof("event") for response in responses]
-            assert failure.value.code() == grpc.StatusCode.INTERNAL
-            assert "look_up" in (failure.value.details() or "")
-            assert "tuesday" not in (failure.value.details() or "")
+        except grpc.aio.AioRpcError as error:
+            failure = error
+            assert failure.code() == grpc.StatusCode.INTERNAL
+            assert "look_up" in (failure.details() or "")
+            assert "tuesday" not in (failure.details() or "")
+        assert failure is not None or case.name not in STAND_INS  # a language model is told, and may put it right
+        calls = [response.tool_call for response in responses if response.WhichOneof("event") == "tool_call"]
+        assert [type(json.loads(call.arguments_json)["day"]) for call in calls] == [int] * case.is_constrained
         await running.released()
 
 
@@ -394,5 +394,5 @@ async def test_served_one_bad_stream_does_not_disturb_the_others(case: Case) -> 
         for result in results[:8]:
             assert isinstance(result, list)
             assert result[-1].finished.reason == llm_pb2.FINISH_REASON_STOP
-        assert all(isinstance(result, grpc.aio.AioRpcError) for result in results[8:])
+        assert all(isinstance(result, grpc.aio.AioRpcError) or case.name not in STAND_INS for result in results[8:])
         await running.released()

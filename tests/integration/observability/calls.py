@@ -34,7 +34,7 @@ SETTINGS = {f"PARLEY_{stage.upper()}_ENGINE": "fake" for stage in STAGES} | {
     "PARLEY_LLM_FAKE_REPLY": REPLY,
     "PARLEY_LLM_FAKE_WORDS_PER_DELTA": "5",
     "PARLEY_LLM_FAKE_FIRST_DELAY_MS": "300",
-    "PARLEY_LLM_FAKE_FAILURE": "raise",
+    "PARLEY_LLM_FAKE_FAILURE": "bad_tool_call",
     "PARLEY_LLM_FAKE_FAIL_WHEN": "trouble",
     "PARLEY_ORCHESTRATOR_MAX_STREAMS": "2",
     **{f"PARLEY_LLM_{name.upper()}": value for name, value in CALLS_TOOL.items() if name != "fake_reply"},
