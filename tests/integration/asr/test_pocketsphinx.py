@@ -111,7 +111,7 @@ async def test_a_pause_and_an_early_final_do_not_break_a_sentence(engine: Pocket
     final = await stream.finalize()
     # Which article it hears differs from one rendering of espeak-ng to the next.
     assert (final.text.replace(" the ", " an "), final.matches_grammar) == ("i would like to book an appointment", True)
-    gap_ms = final.words[5].start_ms - final.words[4].end_ms
+    gap_ms = final.words[6].start_ms - final.words[4].end_ms  # the article between them is found before it or behind it
     assert gap_ms > 1000  # the words keep their places in the call, although the pause was not decoded
     await stream.close()
 
