@@ -18,7 +18,8 @@ from services.asr.servicer import AsrService
 from services.asr.settings import AsrSettings
 from services.common.registry import load_engine
 from tests.integration.asr.caller import Caller, config
-from tests.integration.turn.speech import say, silence
+from tests.integration.asr.spoken import say
+from tests.integration.turn.speech import silence
 from tests.support.servers import serving
 
 pytestmark = pytest.mark.contract

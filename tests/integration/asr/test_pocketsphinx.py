@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -16,6 +13,7 @@ from services.asr.engines.pocketsphinx import Pocketsphinx
 from services.asr.settings import AsrSettings
 from services.common.audio import float_to_pcm
 from services.common.errors import InvalidInput, Overloaded
+from tests.integration.asr.spoken import say
 from tests.integration.turn.speech import silence
 
 pytestmark = pytest.mark.integration
@@ -24,16 +22,6 @@ GRAMMARS = Path(__file__).parents[3] / "agents" / "grammars"
 APPOINTMENTS = (GRAMMARS / "appointments.jsgf").read_text()
 REQUESTS = (GRAMMARS / "requests.jsgf").read_text()
 VOICE = "en-us+f2"
-SAY = """import sys
-from tests.integration.turn.speech import say
-sys.stdout.buffer.write(say(sys.argv[1], int(sys.argv[2]), sys.argv[3]))"""
-
-
-@functools.cache
-def say(text: str, rate_hz: int, voice: str = "en-us") -> bytes:
-    """Return a sentence as the first that a process speaks: espeak-ng's sound depends on what it rendered before."""
-    command = [sys.executable, "-c", SAY, text, str(rate_hz), voice]
-    return subprocess.run(command, check=True, capture_output=True, timeout=30).stdout
 
 
 @pytest.fixture

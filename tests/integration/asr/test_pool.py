@@ -14,7 +14,8 @@ from services.asr.engine import AsrStream, StreamOptions
 from services.asr.engines.pocketsphinx import Pocketsphinx
 from services.asr.settings import AsrSettings
 from services.common.errors import EngineDead, EngineFault
-from tests.integration.turn.speech import say, silence
+from tests.integration.asr.spoken import say
+from tests.integration.turn.speech import silence
 
 pytestmark = pytest.mark.integration
 

@@ -14,7 +14,8 @@ from services.asr.engines.whisper.language import DETECT
 from services.asr.engines.whisper.model import ModelOptions, Whisper, load_whisper
 from services.asr.settings import AsrSettings
 from services.common.errors import InvalidInput
-from tests.integration.turn.speech import say, silence
+from tests.integration.asr.spoken import say
+from tests.integration.turn.speech import silence
 
 pytestmark = pytest.mark.integration
 
