@@ -38,8 +38,8 @@ OFF = {"PARLEY_ORCHESTRATOR_SPECULATION_MAX_OPEN": "0"}
 MODES: dict[str, dict[str, str]] = {"on": {}, "off": OFF}
 FULL, QUICK = Plan(12, 30, reply_ms=REPLY_MS), Plan(6, 12, warm_up_s=4, reply_ms=REPLY_MS)
 BARGE_INS = 0.5
-REAL_CALLS = (4, 6)
-"""Over the embedded default engines: calls, and turns in each."""
+REAL_CALLS = (voice_to_voice.CALLS, voice_to_voice.TURNS_A_CALL)
+"""Over the embedded default engines."""
 
 
 async def measure(*, quick: bool = False) -> dict[str, Any]:
