@@ -20,10 +20,10 @@ from bench.endpointing_set import LEAD_MS, RATE_HZ, TUNING_SEED, TURNS, Call, Tu
 from bench.stats import percentile
 from bench.turn_eval import load
 from services.common.audio import StreamResampler
+from services.common.expected import Expected
 from services.turn.endpointing import TurnRules
 from services.turn.engine import Capabilities
 from services.turn.engines.silero import SileroSmartTurn
-from services.turn.events import Expected
 from services.turn.gate import GateRules
 from services.turn.settings import TurnSettings
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from services.turn.events import Expected
+from services.common.expected import Expected
 
 TUNING: dict[Expected, tuple[str, ...]] = {
     Expected.ANYTHING: (

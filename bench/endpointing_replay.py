@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from bench.endpointing_set import LEAD_MS, Call, Turn
+from services.common.expected import Expected
 from services.turn.endpointing import TurnRules
 from services.turn.engine import Capabilities, Frame
 from services.turn.engines.silero import FRAME_MS, SileroSmartTurn
-from services.turn.events import EagerEndOfTurn, EndOfTurn, Expected, Hypothesis, Interruption, SpeechStarted, TurnEvent
+from services.turn.events import EagerEndOfTurn, EndOfTurn, Hypothesis, Interruption, SpeechStarted, TurnEvent
 from services.turn.tracker import TurnTracker
 
 STEP_MS = 20

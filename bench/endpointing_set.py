@@ -21,8 +21,8 @@ import numpy.typing as npt
 
 from bench.endpointing_lines import HELD_OUT, TUNING
 from services.common.audio import StreamResampler
+from services.common.expected import Expected
 from services.tts.engines.espeak_library import EspeakLibrary, load_library
-from services.turn.events import Expected
 
 RATE_HZ = 16000
 TUNING_SEED = 1

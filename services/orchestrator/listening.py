@@ -11,9 +11,10 @@ from voice.common.v1 import common_pb2
 from voice.turn.v1 import turn_pb2
 
 from services.common.audio import AudioFormat
+from services.common.expected import Expected
 from services.orchestrator import events as ev
 from services.orchestrator.agent import Agent
-from services.orchestrator.expecting import Expected, expected_answer
+from services.orchestrator.expecting import expected_answer
 from services.orchestrator.hearing import Feeds, Hearing, hypothesis_update
 from services.orchestrator.languages import CallLanguages
 from services.orchestrator.stages.channels import Stages

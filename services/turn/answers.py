@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from services.turn.events import Expected
+from services.common.expected import Expected
 from services.turn.languages import answers_in
 from services.turn.languages.answers import AnswerWords
 from services.turn.text import Reading, read, tokens_in

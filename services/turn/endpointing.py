@@ -12,10 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
+from services.common.expected import Expected
 from services.common.language_tags import primary_subtag
 from services.turn.adapting import AVERAGE, Habit
 from services.turn.answers import LONG_ANSWERS, is_begun, read_answer
-from services.turn.events import EndReason, Expected, Hypothesis
+from services.turn.events import EndReason, Hypothesis
 from services.turn.text import Reading
 
 MAX_DELAY_LIMIT_MS = 60_000

@@ -25,23 +25,6 @@ class InterruptionReason(Enum):
     DURATION = 2
 
 
-class Expected(Enum):
-    """What kind of answer the agent's last words ask for. Values are those of voice.turn.v1.ExpectedAnswer."""
-
-    UNSPECIFIED = 0
-    ANYTHING = 1
-    YES_NO = 2
-    CHOICE = 3
-    NUMBER = 4
-    PHONE_NUMBER = 5
-    CODE = 6
-    NAME = 7
-    SPELLING = 8
-    EMAIL = 9
-    DATE_TIME = 10
-    ADDRESS = 11
-
-
 @dataclass(frozen=True, slots=True)
 class SpeechStarted:
     """The caller began to make speech."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from services.common.expected import Expected
 from services.turn import dispute, endpointing
 from services.turn.adapting import AVERAGE, PauseHistory
 from services.turn.dispute import Floor, SpeechOver, Verdict
@@ -19,7 +20,6 @@ from services.turn.events import (
     EagerEndOfTurn,
     EndOfTurn,
     EndReason,
-    Expected,
     Hypothesis,
     Interruption,
     InterruptionReason,

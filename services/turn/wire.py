@@ -7,6 +7,7 @@ from dataclasses import replace
 from voice.turn.v1 import turn_pb2 as pb
 
 from services.common.errors import InvalidInput
+from services.common.expected import Expected
 from services.common.language_tags import primary_subtag
 from services.turn.endpointing import MAX_DELAY_LIMIT_MS, TurnRules
 from services.turn.engine import Capabilities
@@ -14,7 +15,6 @@ from services.turn.events import (
     Backchannel,
     EagerEndOfTurn,
     EndOfTurn,
-    Expected,
     Hypothesis,
     Interruption,
     SpeechStarted,

@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from services.common.expected import Expected
 from services.common.language_tags import primary_subtag
 from services.orchestrator.expecting.english import ENGLISH
 from services.orchestrator.expecting.french import FRENCH
 from services.orchestrator.expecting.german import GERMAN
-from services.orchestrator.expecting.questions import Expected, Questions
+from services.orchestrator.expecting.questions import Questions
 from services.orchestrator.expecting.spanish import SPANISH
 
 __all__ = ["LANGUAGES", "Expected", "expected_answer"]

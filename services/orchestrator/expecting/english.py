@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from services.orchestrator.expecting.questions import Expected, Questions
+from services.common.expected import Expected
+from services.orchestrator.expecting.questions import Questions
 
 _NUMBERED = (
     "account|order|booking|reservation|reference|card|member(?:ship)?|policy|tracking|customer|invoice|serial|case"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from services.orchestrator.expecting.questions import Expected, Questions
+from services.common.expected import Expected
+from services.orchestrator.expecting.questions import Questions
 
 _LEAD = r"^(?:(?:et|alors|donc|bien|très bien|d'accord|parfait|merci|pardon|excusez-moi|bon|ok|sinon|juste),? )*"
 _WHAT = (

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from services.orchestrator.expecting.questions import Expected, Questions
+from services.common.expected import Expected
+from services.orchestrator.expecting.questions import Questions
 
 _LEAD = r"^(?:(?:und|also|so|gut|okay|ok|super|danke|dann|nur zur sicherheit|verstehe|entschuldigung|perfekt)[,:]? )*"
 _WHAT = "was|wer|wen|wem|wie|wieviele?|wo|wohin|woher|wann|warum|wofür|worum|wobei|welche[rnms]?"

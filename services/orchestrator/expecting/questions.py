@@ -1,27 +1,11 @@
-"""The kinds of answers, and the table of how a language asks for them. Pure."""
+"""The table of how a language asks for the kinds of answers. Pure."""
 
 from __future__ import annotations
 
 import re
-from enum import Enum
 from typing import NamedTuple
 
-
-class Expected(Enum):
-    """A kind of answer. Values are those of voice.turn.v1.ExpectedAnswer."""
-
-    UNSPECIFIED = 0
-    ANYTHING = 1
-    YES_NO = 2
-    CHOICE = 3
-    NUMBER = 4
-    PHONE_NUMBER = 5
-    CODE = 6
-    NAME = 7
-    SPELLING = 8
-    EMAIL = 9
-    DATE_TIME = 10
-    ADDRESS = 11
+from services.common.expected import Expected
 
 
 class Questions(NamedTuple):

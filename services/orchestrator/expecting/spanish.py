@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from services.orchestrator.expecting.questions import Expected, Questions
+from services.common.expected import Expected
+from services.orchestrator.expecting.questions import Questions
 
 _LEAD = r"(?:^|¿)(?:(?:y|entonces|bueno|bien|vale|perfecto|gracias|perdone|disculpe|o sea|pues|usted),? )*"
 _WHAT = "qué|cuál|cuáles|quién|quiénes|cuándo|dónde|adónde|cómo|cuánto|cuánta|cuántos|cuántas"

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from voice.orchestrator.v1 import orchestrator_pb2 as pb
 
-from services.turn.events import Expected, TurnEvent
+from services.common.expected import Expected
+from services.turn.events import TurnEvent
 from services.turn.tracker import TurnTracker
 from tests.support.caller import INTERRUPTED, LISTENING, SPEAKING, calling
 from tests.support.stack import stack

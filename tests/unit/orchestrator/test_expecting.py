@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from voice.turn.v1 import turn_pb2
 
-from services.orchestrator.expecting import Expected, expected_answer
+from services.common.expected import Expected
+from services.orchestrator.expecting import expected_answer
 
 pytestmark = pytest.mark.unit
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.orchestrator.expecting import LANGUAGES, Expected, expected_answer
+from services.common.expected import Expected
+from services.orchestrator.expecting import LANGUAGES, expected_answer
 
 pytestmark = pytest.mark.unit
 

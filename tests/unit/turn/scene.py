@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from services.common.expected import Expected
 from services.turn.endpointing import TurnRules
 from services.turn.engine import Capabilities, Frame
-from services.turn.events import EndOfTurn, Expected, Hypothesis, TurnEvent
+from services.turn.events import EndOfTurn, Hypothesis, TurnEvent
 from services.turn.gate import GateRules
 from services.turn.tracker import TurnTracker
 

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.common.expected import Expected
 from services.turn.adapting import AVERAGE, LONGEST_EXCESS_MS, ODDS_LIMITS, SCALE_LIMITS, Habit, PauseHistory
 from services.turn.endpointing import Evidence, TurnRules, plan
-from services.turn.events import Expected, Hypothesis
+from services.turn.events import Hypothesis
 
 pytestmark = pytest.mark.unit
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.common.expected import Expected
 from services.turn.answers import is_begun, read_answer
-from services.turn.events import Expected
 from services.turn.languages import ANSWERS, LANGUAGES
 from services.turn.languages.words import tokens_of
 from services.turn.text import Reading, read

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.common.expected import Expected
 from services.turn.endpointing import Evidence, Plan, TurnRules, plan, reading_of
-from services.turn.events import EndReason, Expected, Hypothesis
+from services.turn.events import EndReason, Hypothesis
 from services.turn.text import Reading
 
 pytestmark = pytest.mark.unit

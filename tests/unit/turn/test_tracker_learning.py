@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from services.common.expected import Expected
 from services.turn.endpointing import TurnRules
-from services.turn.events import EndOfTurn, Expected
+from services.turn.events import EndOfTurn
 from services.turn.tracker import CUT_OFF_MS
 from tests.unit.turn.scene import FRAME_MS, Scene
 
