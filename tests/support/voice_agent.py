@@ -10,6 +10,8 @@ from typing import Any
 import grpc.aio
 from voice.orchestrator.v1 import orchestrator_pb2 as pb
 
+from parley import events
+from parley.client import Conversation
 from services.common.server import Rpc, register_rpcs
 from services.common.settings import ServiceSettings
 from tests.support.servers import serving
@@ -138,3 +140,12 @@ async def scripted(script: Script, agents: Sequence[pb.AgentInfo] = ()) -> Async
     service = ScriptedAgent(script, agents)
     async with serving(service, ServiceSettings(port=0, drain_grace_ms=200)) as (server, _):
         yield service, f"127.0.0.1:{server.port}"
+
+
+async def until(call: Conversation, kind: type[events.Event]) -> events.Event:
+    """Return the next event of a kind; what comes before it is passed over."""
+    async with asyncio.timeout(10):
+        async for event in call:
+            if isinstance(event, kind):
+                return event
+    raise AssertionError(f"the call ended without {kind.__name__}")

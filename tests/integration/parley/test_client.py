@@ -16,7 +16,7 @@ from parley.client import Conversation
 from parley.directory import list_agents
 from parley.errors import CallMisused
 from parley.microphone import Microphone
-from tests.support.voice_agent import Line, scripted
+from tests.support.voice_agent import Line, scripted, until
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(30)]
 
@@ -26,14 +26,6 @@ RATE = 16000
 def tone(duration_ms: int) -> bytes:
     samples = np.arange(duration_ms * RATE // 1000)
     return (9000 * np.sin(2 * np.pi * 220 * samples / RATE)).astype("<i2").tobytes()
-
-
-async def until(call: Conversation, kind: type[events.Event]) -> events.Event:
-    async with asyncio.timeout(10):
-        async for event in call:
-            if isinstance(event, kind):
-                return event
-    raise AssertionError(f"the call ended without {kind.__name__}")
 
 
 async def test_a_call_brings_typed_events_in_order_and_ends() -> None:

@@ -14,19 +14,11 @@ from parley.directory import list_agents
 from parley.errors import CallError, CallFailed, CallLost, CallRefused, ServerBusy, ServerUnreachable
 from parley.microphone import Microphone
 from services.common.errors import InvalidInput, Overloaded
-from tests.support.voice_agent import Line, scripted
+from tests.support.voice_agent import Line, scripted, until
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(30)]
 
 SECOND = bytes(2 * 16000)
-
-
-async def until(call: Conversation, kind: type[events.Event]) -> events.Event:
-    async with asyncio.timeout(10):
-        async for event in call:
-            if isinstance(event, kind):
-                return event
-    raise AssertionError(f"the call ended without {kind.__name__}")
 
 
 async def test_a_refused_call_says_why() -> None:
