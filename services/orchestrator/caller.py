@@ -45,22 +45,37 @@ class CallerInput:
         self._max_chunk_ms = max_chunk_ms
         self._max_chunk_bytes = audio_format.byte_count(max_chunk_ms)
         self._refusals = 0
+        self._usual_size = -1
+        """Of a whole message: that of the newest that was good audio and nothing else..."""
+        self._usual_start = b""
+        """...and what it begins with, which says how much audio follows."""
+        self._usual_bytes = 0
+        self._usual_ms = 0.0
 
     def on_message(self, raw: bytes) -> None:
         """Take one serialised ConverseRequest. Raises Overloaded for a flood, InvalidInput for endless rubbish."""
-        span = audio_span(raw)
-        if span is not None:
-            count = span[1] - span[0]
-            if 0 < count <= self._max_chunk_bytes and not count & 1:
-                self._pace.admit(self._format.duration_ms(count))
-                self._hooks.audio(raw, count)
-                return
+        if (len(raw) == self._usual_size and raw.startswith(self._usual_start)) or self._is_audio(raw):
+            self._pace.admit(self._usual_ms)
+            self._hooks.audio(raw, self._usual_bytes)
+            return
         try:
             self._on_request(pb.ConverseRequest.FromString(raw))
         except DecodeError:
             self._refuse("this is no ConverseRequest: check the client's protobuf definitions")
         except InvalidInput as error:
             self._refuse(str(error))
+
+    def _is_audio(self, raw: bytes) -> bool:
+        """Return whether a message is one good chunk of audio alone: then others that begin as it does are, too."""
+        span = audio_span(raw)
+        if span is None:
+            return False
+        count = span[1] - span[0]
+        if not 0 < count <= self._max_chunk_bytes or count & 1:
+            return False
+        self._usual_size, self._usual_start = len(raw), raw[: span[0]]
+        self._usual_bytes, self._usual_ms = count, self._format.duration_ms(count)
+        return True
 
     def _refuse(self, message: str) -> None:
         self._refusals += 1

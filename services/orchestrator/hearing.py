@@ -6,22 +6,19 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from voice.asr.v1 import asr_pb2
 from voice.turn.v1 import turn_pb2
 
 from services.common.audio import AudioFormat
+from services.orchestrator.turn_feed import TurnFeed
 
-VAD_FRAME_MS = 32
-"""The turn detector's frame. Audio is forwarded as soon as it completes one: 31 messages a second instead of 50."""
-HOLD_MS = 32
-"""How long a frame waits for the next one, to go out with it, while nobody speaks and the agent is silent: an onset may
-be noticed so much later, and two messages in five are saved. Whoever speaks, the agent too, is heard without it."""
 ASR_BATCH_MS = 100
 PRE_ROLL_MS = 250
 """Audio before the detected onset that the recogniser gets too: a soft first consonant is no speech to a VAD."""
 KEEP_MS = 1_500
+FORGET_EVERY_MS = 320
 MAX_UTTERANCE_MS = 60_000
 REPLAY_MS = 8_000
 """Of a longer utterance, a new turn detector stream is told this much: the service refuses audio over 10 s ahead of
@@ -31,10 +28,8 @@ PIECE_BYTES = 256 << 10
 """Audio a message at most when it is replayed: stages refuse messages over 1 MiB."""
 
 
-class _Chunk(NamedTuple):
-    end_bytes: int
-    arrived_s: float
-    raw: bytes
+_Chunk: TypeAlias = tuple[int, float, bytes]
+"""(where it ends in the call's audio, when it arrived, the message): one is made fifty times a second."""
 
 
 class Arrival(NamedTuple):
@@ -60,15 +55,12 @@ class Hearing:
         self._feeds = feeds
         self._clock = clock
         self._bytes_per_ms = audio_format.byte_count(1000) / 1000
-        self._frame_bytes = audio_format.byte_count(VAD_FRAME_MS)
         self._batch_bytes = audio_format.byte_count(ASR_BATCH_MS)
         self._chunks: deque[_Chunk] = deque()
         self._total_bytes = 0
-        self._turn_pending: list[bytes] = []
-        self._turn_frames = 0
-        self._turn_due_bytes: int | None = None
-        self._hold_bytes = audio_format.byte_count(HOLD_MS)
-        self._agent_speaks = False
+        self._forget_every_bytes = audio_format.byte_count(FORGET_EVERY_MS)
+        self._forget_at_bytes = 0
+        self.turn = TurnFeed(audio_format, feeds.turn_audio)
         self._turn_base_bytes = 0
         self._turn_lost_bytes: int | None = None
         self._asr_pending: list[bytes] = []
@@ -84,40 +76,15 @@ class Hearing:
     def on_audio(self, raw: bytes, pcm_bytes: int) -> None:
         """Take one serialised audio message of the caller's, `pcm_bytes` long in samples."""
         self._total_bytes += pcm_bytes
-        self._chunks.append(_Chunk(self._total_bytes, self._clock(), raw))
-        self._turn_pending.append(raw)
-        frames = (self._total_bytes - self._turn_base_bytes) // self._frame_bytes
-        if frames != self._turn_frames and self._is_turn_due(frames - self._turn_frames, pcm_bytes):
-            self._send_turn_pending()
+        self._chunks.append((self._total_bytes, self._clock(), raw))
+        self.turn.take(raw, pcm_bytes)
         if self._epoch:
             self._asr_pending.append(raw)
             self._asr_pending_bytes += pcm_bytes
             if self._asr_pending_bytes >= self._batch_bytes:
                 self._feeds.asr_audio(self._take_asr_pending())
-        self._forget()
-
-    def _is_turn_due(self, frames: int, chunk_bytes: int) -> bool:
-        """Return whether `frames` that are complete go out now: the next chunk may be too late for one."""
-        if self._epoch or self._agent_speaks or frames > 1:
-            return True
-        if self._turn_due_bytes is None:
-            self._turn_due_bytes = self._total_bytes + self._hold_bytes
-        return self._total_bytes + chunk_bytes > self._turn_due_bytes
-
-    def _send_turn_pending(self) -> None:
-        self._turn_frames = (self._total_bytes - self._turn_base_bytes) // self._frame_bytes
-        self._turn_due_bytes = None
-        self._feeds.turn_audio(b"".join(self._turn_pending))
-        self._turn_pending.clear()
-
-    def _send_held(self) -> None:
-        if self._turn_due_bytes is not None:
-            self._send_turn_pending()
-
-    def agent_speaks(self, speaking: bool) -> None:
-        """Take note whether the agent is heard. A frame that is held goes out first."""
-        self._agent_speaks = speaking
-        self._send_held()
+        if self._total_bytes >= self._forget_at_bytes:
+            self._forget()
 
     def _take_asr_pending(self) -> bytes:
         raw = b"".join(self._asr_pending)
@@ -130,11 +97,12 @@ class Hearing:
         keep_from = self._total_bytes - keep_ms * self._bytes_per_ms
         if self._epoch:
             keep_from = max(keep_from, self._utterance_start_bytes)
-        while self._chunks and self._chunks[0].end_bytes <= keep_from:
+        while self._chunks and self._chunks[0][0] <= keep_from:
             self._chunks.popleft()
+        self._forget_at_bytes = self._total_bytes + self._forget_every_bytes
 
     def _since(self, start_bytes: int) -> list[bytes]:
-        return [chunk.raw for chunk in self._chunks if chunk.end_bytes > start_bytes]
+        return [raw for end_bytes, _, raw in self._chunks if end_bytes > start_bytes]
 
     # --- utterances ---------------------------------------------------------------------------------------------------
 
@@ -145,7 +113,6 @@ class Hearing:
         """
         onset_bytes = self._turn_base_bytes + int((onset_ms - PRE_ROLL_MS) * self._bytes_per_ms)
         self._epoch = epoch
-        self._send_held()
         self._traceparent = traceparent
         self._finalize_id = 0
         self._utterance_start_bytes = max(0, onset_bytes, self._closed_at_bytes)
@@ -201,16 +168,10 @@ class Hearing:
         backlog = self._since(start)
         self._turn_base_bytes = self._total_bytes
         if backlog:
-            first = next(chunk for chunk in self._chunks if chunk.end_bytes > start)
-            self._turn_base_bytes = first.end_bytes - self._payload_bytes(first)
-        self._turn_pending.clear()
-        self._turn_due_bytes = None
-        self._turn_frames = (self._total_bytes - self._turn_base_bytes) // self._frame_bytes
+            first_end, _, first = next(chunk for chunk in self._chunks if chunk[0] > start)
+            self._turn_base_bytes = first_end - _payload_bytes(first)
+        self.turn.begin_anew(self._total_bytes - self._turn_base_bytes, in_turn=self._epoch > 0)
         return [b"".join(backlog)] if backlog else []
-
-    @staticmethod
-    def _payload_bytes(chunk: _Chunk) -> int:
-        return sum(len(pcm) for pcm in asr_pb2.RecognizeRequest.FromString(chunk.raw).audio)
 
     # --- time ---------------------------------------------------------------------------------------------------------
 
@@ -229,19 +190,22 @@ class Hearing:
         wanted = 2 * round(duration_ms * self._bytes_per_ms / 2)
         raw = b"".join(self._since(self._total_bytes - wanted))
         pcm = b"".join(asr_pb2.RecognizeRequest.FromString(raw).audio)
-        return pcm[-wanted:], (self._clock() - self._chunks[-1].arrived_s) * 1000
+        return pcm[-wanted:], (self._clock() - self._chunks[-1][1]) * 1000
 
     def arrival(self, offset_ms: float) -> Arrival | None:
         """Return how the sample at `offset_ms` of the turn detector's stream arrived; None if that is forgotten."""
         wanted = self._turn_base_bytes + offset_ms * self._bytes_per_ms
         found: _Chunk | None = None
         for chunk in reversed(self._chunks):
-            if chunk.end_bytes < wanted:
+            if chunk[0] < wanted:
                 break
             found = chunk
         else:
             return None
-        return None if found is None else Arrival(found.arrived_s, (found.end_bytes - wanted) / self._bytes_per_ms)
+        if found is None:
+            return None
+        end_bytes, arrived_s, _ = found
+        return Arrival(arrived_s, (end_bytes - wanted) / self._bytes_per_ms)
 
     def arrival_s(self, offset_ms: float) -> float | None:
         """Return when that sample arrived, alone."""
@@ -261,6 +225,10 @@ def _in_pieces(chunks: Iterable[bytes]) -> Iterable[bytes]:
             piece, size = [], 0
     if piece:
         yield b"".join(piece)
+
+
+def _payload_bytes(raw: bytes) -> int:
+    return sum(len(pcm) for pcm in asr_pb2.RecognizeRequest.FromString(raw).audio)
 
 
 def _finalize(finalize_id: int) -> bytes:

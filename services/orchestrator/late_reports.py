@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from services.orchestrator import events as ev
 from services.orchestrator.turn_state import Phase, TurnState
 
@@ -14,8 +12,7 @@ def tell(state: TurnState) -> tuple[TurnState, tuple[ev.Action, ...]]:
     if not state.report_due or not is_quiet:
         return state, ()
     epoch = state.last_epoch + 1
-    telling = replace(
-        state,
+    telling = state._replace(
         phase=Phase.THINKING,
         epoch=epoch,
         last_epoch=epoch,
@@ -28,4 +25,4 @@ def tell(state: TurnState) -> tuple[TurnState, tuple[ev.Action, ...]]:
 
 def untold(state: TurnState) -> TurnState:
     """Return the state after a reply was taken back unheard: a report that it was to tell is due again."""
-    return replace(state, report_due=state.report_due or state.reporting, reporting=False)
+    return state._replace(report_due=state.report_due or state.reporting, reporting=False)

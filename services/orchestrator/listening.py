@@ -96,12 +96,13 @@ class Listening:
         """Tell the turn detector whether the agent is heard; where it falls silent, what its words ask for."""
         self._agent_speaks = speaking
         self._expects = Expected.UNSPECIFIED if speaking else expected_answer(heard, self._languages.agent.language_tag)
-        self.hearing.agent_speaks(speaking)
+        self.hearing.turn.agent_speaks(speaking)
         self.turn.send(self._agent_state(epoch))
 
     def hears_echo(self, is_echo: bool) -> None:
         """Tell the turn detector whether what is heard is the agent's own voice."""
         self._hears_echo = is_echo
+        self.hearing.turn.flush()
         self.turn.send(self._agent_state(self._epoch))
 
     def _agent_state(self, epoch: int) -> bytes:
@@ -146,6 +147,7 @@ class Listening:
             self._told = told
             self._epoch = max(self._epoch, epoch)
             self._newest_text = hypothesis_update(text, hypothesis, epoch, self._uses_grammar)
+            self.hearing.turn.flush()
             self.turn.send(self._newest_text)
         if hypothesis.is_final:
             self._hooks.dispatch(ev.FinalHeard(epoch, hypothesis.finalize_id, hypothesis.text))
@@ -172,7 +174,9 @@ class Listening:
         response = turn_pb2.DetectResponse.FromString(raw)
         dispatch = self._hooks.dispatch
         self._hooks.turn_event(response)
-        match response.WhichOneof("event"):
+        event = response.WhichOneof("event")
+        self.hearing.turn.on_detected(event or "")
+        match event:
             case "ready":
                 self._hooks.info("turn", response.ready.info)
             case "speech_started":

@@ -163,10 +163,11 @@ class Session:
         )
 
     async def _read_caller(self, requests: AsyncIterator[bytes]) -> None:
+        on_message, is_over = self._parts.caller.on_message, self._over.is_set
         try:
             async for raw in requests:
-                self._parts.caller.on_message(raw)
-                if self._over.is_set():
+                on_message(raw)
+                if is_over():
                     return
             log.info("the caller is gone; the session can be resumed")
         except ParleyError as error:

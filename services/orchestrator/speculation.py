@@ -107,6 +107,7 @@ class Speculation:
         self._since_s = 0.0
         self._confidence = 0.0
         self._stable = ""
+        self._stable_words = 0
         self._warmed_words = 0
         self._guessed: Words = ()
         self._was_over = False
@@ -118,10 +119,14 @@ class Speculation:
         """
         if utterance != self._utterance:
             return
-        words = words_of(text, self._language)
-        if words != self._words:
-            self._words, self._since_s = words, at_s
-        self._text, self._stable, self._confidence = text, stable, confidence
+        if text != self._text:
+            words = words_of(text, self._language)
+            if words != self._words:
+                self._words, self._since_s = words, at_s
+            self._text = text
+        if stable != self._stable:
+            self._stable, self._stable_words = stable, len(words_of(stable, self._language))
+        self._confidence = confidence
 
     def orders(self, moment: Moment) -> list[Order]:
         """Return what to do now."""
@@ -176,11 +181,10 @@ class Speculation:
         return stands_still and self._confidence >= MIN_CONFIDENCE
 
     def _warm(self) -> Warm | None:
-        stable = len(words_of(self._stable, self._language))
-        if self._warmings >= MAX_WARMINGS or stable - self._warmed_words < WARM_WORDS:
+        if self._warmings >= MAX_WARMINGS or self._stable_words - self._warmed_words < WARM_WORDS:
             return None
         self._warmings += 1
-        self._warmed_words = stable
+        self._warmed_words = self._stable_words
         return Warm(self._stable)
 
 
@@ -212,10 +216,11 @@ class SpeculationBudget:
         self._refused_s = float("-inf")
         self._queue_ms: deque[float] = deque(maxlen=RECENT)
         self._first_token_ms: deque[float] = deque(maxlen=REMEMBERED)
+        self._is_busy = False
 
     def has_room(self, at_s: float) -> bool:
         """Whether another guess may be begun."""
-        return self._open < self._max_open and at_s - self._refused_s >= REFUSED_S and not self._is_busy()
+        return self._open < self._max_open and at_s - self._refused_s >= REFUSED_S and not self._is_busy
 
     def opened(self) -> None:
         """Note that a guess was begun."""
@@ -233,6 +238,7 @@ class SpeculationBudget:
         """Take a generation's time in the model's queue, and until its first token."""
         self._queue_ms.append(queue_ms)
         self._first_token_ms.append(first_token_ms)
+        self._is_busy = self._are_slow()
 
     def is_overdue(self, waited_ms: float) -> bool:
         """Whether a first token that was waited for so long is late: the model is busy with those who come first."""
@@ -243,9 +249,7 @@ class SpeculationBudget:
         fastest_ms = min(self._first_token_ms)
         return max(SLOWER * fastest_ms, fastest_ms + SLOWER_BY_MS)
 
-    def _is_busy(self) -> bool:
-        if not self._queue_ms:
-            return False
+    def _are_slow(self) -> bool:
         if sum(self._queue_ms) / len(self._queue_ms) > MAX_QUEUE_MS:
             return True
         recent = list(self._first_token_ms)[-RECENT:]

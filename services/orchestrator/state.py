@@ -50,10 +50,10 @@ def step(state: TurnState, event: Event, deadlines: Deadlines) -> Step:
 
 def _start(state: TurnState, event: ev.CallStarted) -> Step:
     if event.unanswered_text:
-        return reply(replace(state, last_epoch=state.last_epoch + 1), state.last_epoch + 1, event.unanswered_text)
+        return reply(state._replace(last_epoch=state.last_epoch + 1), state.last_epoch + 1, event.unanswered_text)
     if event.greet:
         return say(state, Phrase.GREETING)
-    return replace(state, phase=Phase.LISTENING), ()
+    return state._replace(phase=Phase.LISTENING), ()
 
 
 # --- the caller speaks ------------------------------------------------------------------------------------------------
@@ -61,16 +61,16 @@ def _start(state: TurnState, event: ev.CallStarted) -> Step:
 
 def _speech_started(state: TurnState, event: ev.SpeechStarted, deadlines: Deadlines) -> Step:
     if state.utterance:  # the same turn goes on: what was final no longer covers all of it
-        went_on = replace(not_over(state), user_speaking=True)
+        went_on = not_over(state)._replace(user_speaking=True)
         if state.phase is Phase.THINKING:
             went_on = listen(went_on)
         elif state.phase is Phase.SPEAKING and not state.paused and not state.held:
-            return replace(went_on, paused=True), (ev.PausePlayback(state.epoch),)
+            return went_on._replace(paused=True), (ev.PausePlayback(state.epoch),)
         return went_on, ()
     opened, actions = open_utterance(state, event.onset_ms)
     match state.phase:
         case Phase.SPEAKING if not state.held:
-            return replace(opened, paused=True), (ev.PausePlayback(state.epoch), *actions)
+            return opened._replace(paused=True), (ev.PausePlayback(state.epoch), *actions)
         case Phase.THINKING:  # the turn was not over: keep the text and go on listening
             cancel = ev.CancelReply(state.epoch, unsay_user=bool(state.kept_text))
             return late_reports.untold(listen(opened)), (cancel, *actions)
@@ -80,13 +80,13 @@ def _speech_started(state: TurnState, event: ev.SpeechStarted, deadlines: Deadli
 
 
 def _speech_stopped(state: TurnState, event: ev.SpeechStopped, deadlines: Deadlines) -> Step:
-    return replace(state, user_speaking=False, activity=state.activity + 1), ()
+    return state._replace(user_speaking=False, activity=state.activity + 1), ()
 
 
 def _turn_resumed(state: TurnState, event: ev.TurnResumed, deadlines: Deadlines) -> Step:
     if not state.utterance:
         return state, ()
-    resumed = replace(not_over(state), user_speaking=True)
+    resumed = not_over(state)._replace(user_speaking=True)
     return (listen(resumed) if state.phase is Phase.THINKING else resumed), ()
 
 
@@ -99,7 +99,7 @@ def _eager_end(state: TurnState, event: ev.EagerEndOfTurn, deadlines: Deadlines)
 def _end_of_turn(state: TurnState, event: ev.EndOfTurn, deadlines: Deadlines) -> Step:
     if not state.utterance:
         return state, ()
-    over = replace(state, turn_over=True, user_speaking=False, speech_ms=event.speech_ms)
+    over = state._replace(turn_over=True, user_speaking=False, speech_ms=event.speech_ms)
     match state.phase:
         case Phase.SPEAKING if over.held:
             return _finalized(_claimed(over))
@@ -118,7 +118,7 @@ def _conclude(state: TurnState, deadlines: Deadlines) -> Step:
     """Commit the turn that is over where its transcript is known, otherwise ask or wait for it."""
     if state.final is not None:
         return _commit(state, state.final, deadlines)
-    thinking = replace(state, phase=Phase.THINKING, epoch=state.utterance)
+    thinking = state._replace(phase=Phase.THINKING, epoch=state.utterance)
     return _finalized(thinking)
 
 
@@ -127,20 +127,20 @@ def _commit(state: TurnState, text: str, deadlines: Deadlines) -> Step:
     if whole:
         return reply(state, state.utterance, whole)
     if state.speech_ms >= deadlines.unheard_speech_ms and state.unheard < deadlines.max_unheard:
-        return say(replace(state, unheard=state.unheard + 1), Phrase.NOT_HEARD)
+        return say(state._replace(unheard=state.unheard + 1), Phrase.NOT_HEARD)
     return without_utterance(listen(state)), closing(state)
 
 
 def _partial(state: TurnState, event: ev.PartialHeard, deadlines: Deadlines) -> Step:
     if event.epoch != state.utterance or not event.epoch:
         return state, ()
-    return replace(state, partial=event.text, activity=state.activity + 1), ()
+    return state._replace(partial=event.text, activity=state.activity + 1), ()
 
 
 def _final(state: TurnState, event: ev.FinalHeard, deadlines: Deadlines) -> Step:
     if not state.finalize_id or (event.epoch, event.finalize_id) != (state.utterance, state.finalize_id):
         return state, ()
-    known = replace(state, final=event.text, partial=event.text)
+    known = state._replace(final=event.text, partial=event.text)
     if state.turn_over and state.phase is Phase.THINKING:
         return _commit(known, event.text, deadlines)
     return known, ()
@@ -149,7 +149,7 @@ def _final(state: TurnState, event: ev.FinalHeard, deadlines: Deadlines) -> Step
 def _typed(state: TurnState, event: ev.TextTyped, deadlines: Deadlines) -> Step:
     if state.held:
         typed = " ".join(part for part in (state.held.typed, event.text) if part)
-        return replace(state, held=HeldLine(is_claimed=True, typed=typed)), ()
+        return state._replace(held=HeldLine(is_claimed=True, typed=typed)), ()
     return _answer_typed(state, event.text, is_judged=state.phase is not Phase.SPEAKING)
 
 
@@ -159,7 +159,7 @@ def _answer_typed(state: TurnState, typed: str, *, is_judged: bool) -> Step:
     cancel = _cancelling(state, unsay_user=bool(state.kept_text) and state.phase is Phase.THINKING)
     said = state.final or state.partial if is_judged else ""
     text = " ".join(part for part in (state.kept_text, said.strip(), typed) if part)
-    replying, actions = reply(late_reports.untold(replace(state, last_epoch=epoch, close=None)), epoch, text)
+    replying, actions = reply(late_reports.untold(state._replace(last_epoch=epoch, close=None)), epoch, text)
     return replying, (*cancel, *actions)
 
 
@@ -178,8 +178,8 @@ def _is_replying(state: TurnState, epoch: int) -> bool:
 
 
 def _interrupt(state: TurnState) -> Step:
-    cancelled = replace(
-        state, phase=Phase.INTERRUPTED, paused=False, held=None, close=None, activity=state.activity + 1
+    cancelled = state._replace(
+        phase=Phase.INTERRUPTED, paused=False, held=None, close=None, activity=state.activity + 1
     )
     return cancelled, (ev.CancelReply(state.epoch),)
 
@@ -202,14 +202,14 @@ def _interrupt_requested(state: TurnState, event: ev.InterruptRequested, deadlin
     if state.phase is Phase.SPEAKING:
         return _interrupt(state)
     if state.phase is Phase.THINKING and not state.turn_over:
-        return listen(replace(state, kept_text="", reporting=False)), (ev.CancelReply(state.epoch),)
+        return listen(state._replace(kept_text="", reporting=False)), (ev.CancelReply(state.epoch),)
     return state, ()
 
 
 def _backchannel(state: TurnState, event: ev.Backchannel | ev.EchoHeard, deadlines: Deadlines) -> Step:
     if state.phase is not Phase.SPEAKING or not state.paused:
         return _passed_over(state)
-    resumed = without_utterance(replace(state, paused=False, user_speaking=False))
+    resumed = without_utterance(state._replace(paused=False, user_speaking=False))
     return resumed, (ev.ResumePlayback(state.epoch), *closing(state))
 
 
@@ -220,36 +220,36 @@ def _line_held(state: TurnState, event: ev.LineHeld, deadlines: Deadlines) -> St
     if state.phase is not Phase.SPEAKING or event.epoch != state.epoch or event.is_held == bool(state.held):
         return state, ()
     if event.is_held:
-        return (state, ()) if state.paused else (replace(state, held=HeldLine()), ())
+        return (state, ()) if state.paused else (state._replace(held=HeldLine()), ())
     if state.held is not None and state.held.is_claimed:
         return _give_floor(state, state.held)
-    free = replace(state, held=None)
+    free = state._replace(held=None)
     if state.utterance and not state.paused:  # it began over the line, and is judged now
-        return replace(free, paused=True), (ev.PausePlayback(state.epoch),)
+        return free._replace(paused=True), (ev.PausePlayback(state.epoch),)
     return free, ()
 
 
 def _give_floor(state: TurnState, held: HeldLine) -> Step:
     """Let the caller have the floor that he claimed over a line: what he typed is answered, or the agent is silent."""
-    free = replace(state, held=None)
+    free = state._replace(held=None)
     return _answer_typed(free, held.typed, is_judged=True) if held.typed else _interrupt(free)
 
 
 def _claimed(state: TurnState) -> TurnState:
     """Return the state in which the caller gets the floor once the line that is held has been heard."""
-    return replace(state, held=replace(state.held or HeldLine(), is_claimed=True))
+    return state._replace(held=replace(state.held or HeldLine(), is_claimed=True))
 
 
 def _passed_over(state: TurnState) -> Step:
     """Forget a sound over a held line that was no interruption."""
     if state.held is None or state.held.is_claimed or not state.utterance:
         return state, ()
-    return without_utterance(replace(state, user_speaking=False)), closing(state)
+    return without_utterance(state._replace(user_speaking=False)), closing(state)
 
 
 def _heard_out(state: TurnState, deadlines: Deadlines) -> Step:
     """Turn to the caller after the agent's last word: to what he said or typed over a line that was held, too."""
-    held, turn_over, listening = state.held, state.turn_over, listen(replace(state, kept_text="", reporting=False))
+    held, turn_over, listening = state.held, state.turn_over, listen(state._replace(kept_text="", reporting=False))
     if held is not None and held.typed:
         return _answer_typed(listening, held.typed, is_judged=True)
     return _conclude(listening, deadlines) if turn_over and state.utterance else (listening, ())
@@ -262,7 +262,7 @@ def _reply_cancelled(state: TurnState, event: ev.ReplyCancelled, deadlines: Dead
 
 
 def _after_interruption(state: TurnState, deadlines: Deadlines) -> Step:
-    listening = listen(replace(state, kept_text=""))
+    listening = listen(state._replace(kept_text=""))
     return _conclude(listening, deadlines) if state.turn_over else (listening, ())
 
 
@@ -272,14 +272,14 @@ def _after_interruption(state: TurnState, deadlines: Deadlines) -> Step:
 def _audio_began(state: TurnState, event: ev.AudioBegan, deadlines: Deadlines) -> Step:
     if state.phase is not Phase.THINKING or not _is_replying(state, event.epoch):
         return state, ()
-    heard = replace(state, phase=Phase.SPEAKING, kept_text="", reporting=False, activity=state.activity + 1)
+    heard = state._replace(phase=Phase.SPEAKING, kept_text="", reporting=False, activity=state.activity + 1)
     return heard, ()
 
 
 def _progressed(state: TurnState, event: ev.ReplyProgressed, deadlines: Deadlines) -> Step:
     if not _is_replying(state, event.epoch):
         return state, ()
-    return replace(state, kept_text="" if event.acted else state.kept_text, activity=state.activity + 1), ()
+    return state._replace(kept_text="" if event.acted else state.kept_text, activity=state.activity + 1), ()
 
 
 def _playback_done(state: TurnState, event: ev.PlaybackDone, deadlines: Deadlines) -> Step:
@@ -287,11 +287,11 @@ def _playback_done(state: TurnState, event: ev.PlaybackDone, deadlines: Deadline
         return state, ()
     if (close := event.close or state.close) is not None:
         return _end(state, close)
-    return _heard_out(replace(state, failures=0 if state.answering else state.failures), deadlines)
+    return _heard_out(state._replace(failures=0 if state.answering else state.failures), deadlines)
 
 
 def _end(state: TurnState, reason: CloseReason) -> Step:
-    over = replace(state, phase=Phase.IDLE, paused=False, held=None, report_due=False, reporting=False)
+    over = state._replace(phase=Phase.IDLE, paused=False, held=None, report_due=False, reporting=False)
     return without_utterance(over), (*closing(state), ev.EndCall(reason))
 
 
@@ -302,20 +302,20 @@ def _reply_failed(state: TurnState, event: ev.ReplyFailed, deadlines: Deadlines)
         return _end(state, state.close)
     is_spoken_over = state.user_speaking and (state.paused or state.held)
     if event.canned or is_spoken_over or (state.held and state.held.is_claimed):  # no apology over the caller's words
-        return _heard_out(replace(state, failures=state.failures + (not event.canned)), deadlines)
+        return _heard_out(state._replace(failures=state.failures + (not event.canned)), deadlines)
     return _apologise(state, deadlines)
 
 
 def _apologise(state: TurnState, deadlines: Deadlines) -> Step:
     failures = state.failures + 1
-    failed = replace(state, failures=failures)
+    failed = state._replace(failures=failures)
     if failures >= deadlines.max_failures:
         return say(failed, Phrase.GOODBYE, close=CloseReason.STAGE_FAILED)
     return say(failed, Phrase.APOLOGY)
 
 
 def _tool_reported(state: TurnState, event: ev.ToolReported, deadlines: Deadlines) -> Step:
-    return replace(state, report_due=True), ()
+    return state._replace(report_due=True), ()
 
 
 def _gave_up(state: TurnState, event: ev.StageGaveUp, deadlines: Deadlines) -> Step:
@@ -332,12 +332,12 @@ def _expired(state: TurnState, event: ev.WatchdogExpired, deadlines: Deadlines) 
     match event.watchdog:
         case Watchdog.IDLE:
             if state.idle_prompts < deadlines.max_idle_prompts:
-                return say(replace(state, idle_prompts=state.idle_prompts + 1), Phrase.IDLE_PROMPT)
+                return say(state._replace(idle_prompts=state.idle_prompts + 1), Phrase.IDLE_PROMPT)
             return say(state, Phrase.GOODBYE, close=CloseReason.IDLE)
         case Watchdog.UTTERANCE:  # the turn detector never said that the turn was over
             if state.partial or state.kept_text or state.final:
-                return _conclude(replace(state, turn_over=True, user_speaking=False), deadlines)
-            return say(replace(state, user_speaking=False), Phrase.NOT_HEARD)
+                return _conclude(state._replace(turn_over=True, user_speaking=False), deadlines)
+            return say(state._replace(user_speaking=False), Phrase.NOT_HEARD)
         case Watchdog.TRANSCRIPT:
             return _transcript_missing(state, deadlines)
         case Watchdog.STALL if state.held and state.close is None and (state.held.is_claimed or state.utterance):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from services.orchestrator.events import CloseReason, Watchdog
 
@@ -28,9 +29,8 @@ class HeldLine:
     """What he typed meanwhile."""
 
 
-@dataclass(frozen=True, slots=True)
-class TurnState:
-    """Where a conversation stands."""
+class TurnState(NamedTuple):
+    """Where a conversation stands. A tuple: its `_replace` costs a fifth of a dataclass's, and every event calls it."""
 
     phase: Phase = Phase.IDLE
     epoch: int = 0

@@ -84,8 +84,7 @@ def _renumbered(state: TurnState) -> TurnState:
     """Return `state` with small numbers, so that states that differ only in how long the call has lasted are one."""
     epochs = {0: 0} | {epoch: place for place, epoch in enumerate(sorted({state.epoch, state.utterance} - {0}), 1)}
     last = max(epochs.values()) + 1
-    return replace(
-        state,
+    return state._replace(
         epoch=epochs[state.epoch],
         utterance=epochs[state.utterance],
         last_epoch=last,
