@@ -10,10 +10,11 @@ from services.orchestrator.loudness import Loudness, Sound
 
 VAD_FRAME_MS = 32
 """The turn detector's frame: audio that completes none waits for the next, 31 messages a second instead of 50."""
-HOLD_MS = 128
-"""How long a whole frame may wait for more where it tells nothing new: five frames a message instead of one."""
-HOLD_OVER_AGENT_MS = 64
-"""The same while the agent is heard: a voice too soft to stand out of the noise stops it so much later."""
+MOST_MS = 100
+"""Audio a message at most where it tells nothing new: three frames, not one. Where the level misleads (a voice too
+soft to stand out of the noise, noise as loud as a voice), a decision is some 70 ms later."""
+MOST_IDLE_MS = 160
+"""The same while neither speaks: an onset noticed later costs nothing, the recogniser is given what came before it."""
 LONGEST_JUDGED_MS = 40
 """A longer chunk goes out at once: its level as a whole may hide how it ends, and such chunks are few."""
 
@@ -50,29 +51,31 @@ class TurnFeed:
         self._frame_bytes = audio_format.byte_count(VAD_FRAME_MS)
         self._judged_bytes = audio_format.byte_count(LONGEST_JUDGED_MS)
         self._loudness = Loudness()
+        self._most_bytes = audio_format.byte_count(MOST_MS)
+        self._most_idle_bytes = audio_format.byte_count(MOST_IDLE_MS)
         self._pending: list[bytes] = []
+        self._pending_bytes = 0
         self._has_news = False
-        self._due_bytes: int | None = None
-        """How much audio there may be before the first whole frame that waits must go out; None: none waits."""
         self._total_bytes = 0
         self._frame_end_bytes = self._frame_bytes
-        self._hold_bytes = audio_format.byte_count(HOLD_MS)
         self._agent_speaks = False
         self._caller = Caller.SILENT
 
     def take(self, raw: bytes, pcm_bytes: int) -> None:
         """Take one serialised audio message, whose last `pcm_bytes` are samples."""
-        total_bytes = self._total_bytes = self._total_bytes + pcm_bytes
         self._pending.append(raw)
+        self._pending_bytes += pcm_bytes
+        self._total_bytes += pcm_bytes
         if not self._has_news:
             self._has_news = self._is_news(raw, pcm_bytes)
-        completes_frame = total_bytes >= self._frame_end_bytes
-        if completes_frame:
-            self._frame_end_bytes = self._after(total_bytes)
-            if self._due_bytes is None:
-                self._due_bytes = total_bytes + self._hold_bytes
-        is_due = self._due_bytes is not None and total_bytes + pcm_bytes > self._due_bytes
-        if is_due or (completes_frame and self._has_news):
+        if self._total_bytes >= self._frame_end_bytes:
+            self._frame_end_bytes = self._after(self._total_bytes)
+            if self._has_news:
+                self._has_news = False
+                self.flush()
+                return
+        is_idle = self._caller is Caller.SILENT and not self._agent_speaks
+        if self._pending_bytes + pcm_bytes > (self._most_idle_bytes if is_idle else self._most_bytes):
             self.flush()
 
     def _is_news(self, raw: bytes, pcm_bytes: int) -> bool:
@@ -89,18 +92,15 @@ class TurnFeed:
         return (total_bytes // self._frame_bytes + 1) * self._frame_bytes
 
     def flush(self) -> None:
-        """Send the frames that wait, ahead of a control that is about to be sent: one message carries both."""
-        if self._due_bytes is None:
-            return
-        self._due_bytes = None
-        self._has_news = False
-        self._send(b"".join(self._pending))
-        self._pending.clear()
+        """Send what waits, ahead of a control that is about to be sent: one message carries both."""
+        if self._pending:
+            self._send(b"".join(self._pending))
+            self._pending.clear()
+            self._pending_bytes = 0
 
     def agent_speaks(self, speaking: bool) -> None:
         """Take note whether the agent is heard."""
         self._agent_speaks = speaking
-        self._hold_bytes = self._format.byte_count(HOLD_OVER_AGENT_MS if speaking else HOLD_MS)
         self.flush()
 
     def on_detected(self, event: str) -> None:
@@ -115,8 +115,8 @@ class TurnFeed:
     def begin_anew(self, told_bytes: int, *, in_turn: bool) -> None:
         """Take note of a new stream that was told `told_bytes` of audio; `in_turn`: a turn may be open in it."""
         self._pending.clear()
+        self._pending_bytes = 0
         self._has_news = False
-        self._due_bytes = None
         self._total_bytes = told_bytes
         self._frame_end_bytes = self._after(told_bytes)
         self._caller = Caller.PAUSING if in_turn else Caller.SILENT
