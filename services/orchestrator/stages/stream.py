@@ -147,6 +147,7 @@ class StageStream:
     async def run(self) -> None:
         """Keep a stream open until cancelled, or until none could be opened for the grace."""
         failures = 0
+        is_told = False
         troubled_since_s: float | None = None
         while True:
             began_s = self._loop.time()
@@ -157,14 +158,15 @@ class StageStream:
                 self._connection.cancel()
             now_s = self._loop.time()
             if self.is_up.is_set() and now_s - began_s >= STABLE_S:
-                failures, troubled_since_s = 0, None
+                failures, is_told, troubled_since_s = 0, False, None
             self.is_up.clear()
             troubled_since_s = troubled_since_s or now_s
             was_up = self.first_outcome.done()
             if (error.is_rejection and not was_up) or now_s - troubled_since_s > self._grace_s:
                 self._give_up(error)
                 return
-            if failures == 0 and was_up:
+            if was_up and not is_told:  # attempts that failed before the first stream was open were no loss
+                is_told = True
                 self._hooks.on_lost(error)
             if error.is_draining and failures == 0:
                 failures = 1

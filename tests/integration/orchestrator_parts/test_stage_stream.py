@@ -154,6 +154,23 @@ async def test_restart_drops_the_stream_and_opens_another() -> None:
     assert len(stage.lines) == 2
 
 
+async def test_the_loss_of_a_first_stream_that_took_two_attempts_is_told() -> None:
+    async def late(line: Line) -> None:
+        await line.read()
+        if len(stage.lines) == 1:
+            await line.fail(grpc.StatusCode.UNAVAILABLE, "not yet")
+        await line.write(READY)
+        await line.listen()
+
+    stage = RawStage(late)
+    async with streaming(stage) as (client, _):
+        await client.up()
+        assert client.lost == [], "there was nothing to lose"
+        client.stream.restart("it owes an answer")
+        await client.until(lambda: bool(client.lost))
+    assert [error.detail for error in client.lost] == ["it owes an answer"]
+
+
 @pytest.mark.parametrize("how", ["while it is down", "in the moment it breaks"])
 async def test_a_restart_of_a_stream_that_is_down_leaves_later_restarts_their_effect(how: str) -> None:
     """The health check restarts the streams of a stage that is down: afterwards a hung one must still be dropped."""
