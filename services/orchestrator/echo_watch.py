@@ -129,7 +129,7 @@ class EchoWatch:
         """Find out whether the speech that began is echo. `is_told`: the agent is silent meanwhile."""
         began_ms = event.onset_ms - BEFORE_ONSET_MS
         if not is_told:
-            likeness = await self._look(max(LEAST_MS, self._hearing.offset_ms - began_ms), self._memory.lag_ms)
+            likeness = await self._look_near(max(LEAST_MS, self._hearing.offset_ms - began_ms))
             if likeness is not None and self._memory.is_echo(likeness):
                 await self._hear_echo(likeness)
                 return
@@ -157,7 +157,7 @@ class EchoWatch:
         doubts = 0
         while self._in_speech and self._hooks.is_audible() and doubts < DOUBTS:
             await asyncio.sleep(STEP_MS / 1000)
-            found = await self._look(WATCH_MS, self._memory.lag_ms)
+            found = await self._look_near(WATCH_MS)
             if found is None:
                 continue
             if self._memory.is_caller(found):
@@ -176,6 +176,14 @@ class EchoWatch:
         self._say(is_echo=False)
         since_ms = WATCH_MS if self._hooks.is_audible() else TAIL_MS
         self._hooks.dispatch(ev.SpeechStarted(max(1, round(self._hearing.offset_ms - since_ms))))
+
+    async def _look_near(self, heard_ms: float) -> Likeness | None:
+        """Compare at the delay that is known, and at every delay where that finds no echo: late frames move it."""
+        likeness = await self._look(heard_ms, self._memory.lag_ms)
+        if likeness is None or self._memory.is_echo(likeness):
+            return likeness
+        elsewhere = await self._look(heard_ms)
+        return elsewhere if elsewhere is not None and self._memory.is_echo(elsewhere) else likeness
 
     async def _look(self, heard_ms: float, near_ms: float | None = None) -> Likeness | None:
         """Compare the newest sound with what was played, off the event loop: it takes some milliseconds."""

@@ -20,6 +20,7 @@ pytestmark = pytest.mark.unit
 LAG_MS = 120.0
 ECHO = Likeness(LAG_MS, 0.9, 0.9, 1.0, 400.0)
 CALLER = Likeness(300.0, 0.2, 0.1, 5.0, 400.0)
+MOVED = Likeness(220.0, 0.9, 0.9, 1.0, 400.0)
 BEGAN = ev.SpeechStarted(1000)
 DELAY_MS = 10
 """How long a comparison takes here."""
@@ -33,6 +34,8 @@ class Watch(EchoWatch):
         self.echo: list[bool] = []
         self.is_audible = True
         self.hears = deque(hears)
+        self.elsewhere: Likeness | None = CALLER
+        """What a comparison finds that looks beyond the delay that is known."""
         self.looks = 0
         hearing: Any = self
         hooks = EchoHooks(
@@ -53,6 +56,8 @@ class Watch(EchoWatch):
         return 1200.0 + (asyncio.get_running_loop().time() - self._began_s) * 1000
 
     async def _look(self, heard_ms: float, near_ms: float | None = None) -> Likeness | None:
+        if near_ms is None and self._is_known:
+            return self.elsewhere
         self.looks += 1
         await asyncio.sleep(DELAY_MS / 1000)
         found = self.hears.popleft() if len(self.hears) > 1 else self.hears[0]
@@ -115,6 +120,19 @@ def test_where_the_echo_is_known_it_is_not_told_and_who_speaks_over_it_is() -> N
         told = await watch.after(STEP_MS + DELAY_MS)
         assert [type(event) for event in told] == [ev.SpeechStarted]
         assert watch.echo == [True, False]
+
+    held(example)
+
+
+@pytest.mark.parametrize("at_onset", [False, True])
+def test_an_echo_whose_delay_has_moved_is_still_echo(at_onset: bool) -> None:
+    async def example() -> None:
+        watch = Watch(CALLER, known=True) if at_onset else Watch(ECHO, CALLER, known=True)
+        watch.elsewhere = MOVED
+        watch.pass_on(BEGAN)
+        assert await watch.after(1000) == []
+        assert watch.echo == [True]
+        assert watch._memory.lag_ms == MOVED.lag_ms
 
     held(example)
 
