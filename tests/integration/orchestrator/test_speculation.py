@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,13 @@ import pytest
 from voice.orchestrator.v1 import orchestrator_pb2 as pb
 
 from services.llm.engine import Priority, Role
-from tests.integration.orchestrator.speculating import Watched, end_the_turn, speak_up_to_the_eager_end, watched
+from tests.integration.orchestrator.speculating import (
+    DEADLINE_S,
+    Watched,
+    end_the_turn,
+    speak_up_to_the_eager_end,
+    watched,
+)
 from tests.support.caller import LISTENING, SILENCE, SPEAKING, SPEECH, THINKING, Caller
 from tests.support.stack import AGENT
 from tests.support.tools import CALLS_TOOL, agent_with, answer, webhook
@@ -172,13 +179,18 @@ async def test_barge_in_into_an_answer_that_was_guessed_cuts_it_to_the_word(tmp_
         assert [text for _, text in shown(engines)] == ["hello there", "You said", "hello there"]
 
 
-async def test_a_model_that_fails_in_a_guess_costs_nothing_but_the_gain(tmp_path: Path) -> None:
+async def test_a_model_that_fails_in_a_guess_costs_nothing_but_the_gain(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "services.orchestrator.guesses")
     async with watched(tmp_path, llm=MODEL, asr=HEARS) as (engines, caller):
         engines.failing = 1
         since = caller.mark()
         await speak_up_to_the_eager_end(caller)
         await engines.until(lambda: len(engines.guesses) == 1)
-        await engines.until_idle()
+        async with asyncio.timeout(DEADLINE_S):  # the orchestrator must be told, too, before the turn is over
+            while "a guessed answer failed" not in caplog.messages:  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
         await end_the_turn(caller)
         summary = await caller.kind("turn_summary", since)
         assert (summary.heard_text, summary.outcome, summary.speculated) == (f"{FIRST} {REST}", "", False)
